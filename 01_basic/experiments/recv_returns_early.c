@@ -25,8 +25,7 @@
 
 /* ---- Helpers: the same text in every experiment that has them ---- */
 
-/* Prints the verdict; returns the exit status, 0 or 1; COURSE_EXPECT_WRONG, when set, inverts it.
- */
+/* Prints the verdict; returns the exit status, 0 or 1; COURSE_EXPECT_WRONG inverts both. */
 static int verdict(bool as_documented, const char *truth) {
     if (getenv("COURSE_EXPECT_WRONG")) as_documented = !as_documented;
     printf("verdict:  %s%s\n", as_documented ? "" : "NOT AS DOCUMENTED: ", truth);
@@ -85,5 +84,5 @@ int main(void) {
            all);
     printf("happened: and only its timeout ended the wait, after %ld ms\n", waited);
     return verdict(plain == 5 && all == 5 && waited > 250,
-                   "recv returns as soon as any byte is there; only MSG_WAITALL waits for all");
+                   "recv returns when any byte is there; only MSG_WAITALL waits for all");
 }
