@@ -2,7 +2,7 @@
  * accept_same_port.c - the port of an accepted connection.
  *
  * Of:       common
- * Decided:  POSIX accept(2); RFC 9293 3.10.2
+ * Decided:  POSIX accept(2), getsockname(2)
  * Predict:  a server listens on port P and accepts 3 clients; the accepted sockets' local ports?
  *   a) three new ones, picked by the kernel
  *   b) P, all three

@@ -2,7 +2,7 @@
  * four_tuple.c - what names a TCP connection.
  *
  * Of:       the notes, N4 ("a socket is an IP and a port") and N0
- * Decided:  RFC 9293 3.3.1 and 3.4: a connection is named by its pair of sockets
+ * Decided:  RFC 9293 4: a connection is "identified by a pair of sockets"
  * Predict:  two clients on one machine share one local port; each calls another server. So?
  *   a) the second one's bind or connect fails
  *   b) both are connected, and each gets its own server's bytes

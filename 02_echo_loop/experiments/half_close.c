@@ -2,7 +2,7 @@
  * half_close.c - what recv means by 0.
  *
  * Of:       the notes, N4 ("recv returns 0 bytes: the client went offline")
- * Decided:  POSIX recv(2), shutdown(2); RFC 9293 3.6 (half-closed)
+ * Decided:  POSIX recv(2), shutdown(2); RFC 9293 3.6.1 (half-closed)
  * Predict:  a client shuts its sending side; the server's recv returns 0 and it answers. So?
  *   a) the answer is lost: the client has gone
  *   b) send fails

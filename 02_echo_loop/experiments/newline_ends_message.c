@@ -2,7 +2,7 @@
  * newline_ends_message.c - what ends a message on TCP.
  *
  * Of:       common
- * Decided:  RFC 9293 3.9.1 (a stream of octets); POSIX recv(2)
+ * Decided:  RFC 9293 2.2 (a byte stream); POSIX recv(2)
  * Predict:  the peer sends "one\\n" and "two\\n"; both have arrived. What does one recv return?
  *   a) "one\\n"
  *   b) "one\\ntwo\\n"
