@@ -1,0 +1,46 @@
+# The course's targets; `make help` lists them. GNU make 3.81 suffices.
+
+LESSONS := $(sort $(patsubst %/Makefile,%,$(wildcard [0-9][0-9]_*/Makefile)))
+NUMBERS := $(foreach lesson,$(LESSONS),$(firstword $(subst _, ,$(lesson))))
+PYTHON  ?= python3
+SANITIZE ?=
+# sanitized programs live beside the plain ones, not in their place: build/thread/03_threaded/server
+comma   := ,
+BUILD   := $(if $(SANITIZE),build/$(firstword $(subst $(comma), ,$(SANITIZE))))
+number   = $(firstword $(subst _, ,$(1)))
+folder   = $(filter $(call number,$(1))_%,$(LESSONS))
+
+export SANITIZE
+
+all: $(LESSONS) ## build every lesson (the same as plain `make`)
+
+$(LESSONS):
+	@$(MAKE) --no-print-directory -C $@ $(if $(BUILD),OUT=../$(BUILD)/$@)
+
+$(NUMBERS): ## make 03, make 03_threaded: build one lesson
+	@$(MAKE) --no-print-directory $(call folder,$@)
+
+demo: all ## run every lesson once, by itself, and show both sides of each conversation
+	@$(PYTHON) scripts/demo --all
+
+test: all ## run every test; SANITIZE=thread or address,undefined: with the programs so built
+	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py
+
+test-%: all ## make test-03: the tests of one lesson
+	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py test_$(call number,$*)_
+
+diff-%: ## make diff-03: what lesson 03's server changes in lesson 02's
+	@$(PYTHON) scripts/check-lessons --diff $*
+
+check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
+	@scripts/check
+
+clean: ## remove everything that make built
+	@for lesson in $(LESSONS); do $(MAKE) --no-print-directory -C $$lesson clean; done
+	rm -rf build
+
+help: ## show this list
+	@sed -n 's/^\([a-z$$(][^:=]*\):.*## \(.*\)/\1\t\2/p' Makefile | sed 's/\$$(NUMBERS)/01 02 .../' \
+		| awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+
+.PHONY: all demo test check clean help $(LESSONS) $(NUMBERS)

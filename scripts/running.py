@@ -1,0 +1,136 @@
+"""Programs of the course as they run: started, listened to, typed into, and ended by their own pid.
+
+Used by the tests and by every script that runs a lesson. Each wait has a deadline (seconds); a wait
+that fails raises Trouble, whose text shows what the program had printed so far.
+"""
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+PATIENCE = float(os.environ.get("COURSE_PATIENCE", "20"))  # seconds; sanitizers and CI take longer
+LISTENING = re.compile(rb"^listening on (?:\[(.*)\]|(.*)):(\d+)\n", re.M)
+
+
+class Trouble(AssertionError):
+    """A program did not do in time what was waited for."""
+
+
+class Program:
+    """One running program. argv: its command line; keywords go to subprocess.Popen.
+
+    Its stdout and stderr are collected as bytes in .out and .err while it runs (unless the caller
+    directs them elsewhere). Use it in a `with`: at the end it is killed if it still runs.
+    """
+
+    def __init__(self, argv, **keywords):
+        self.argv = argv
+        self.out, self.err = bytearray(), bytearray()
+        self.news = threading.Condition()
+        for stream in ("stdin", "stdout", "stderr"):
+            keywords.setdefault(stream, subprocess.PIPE)
+        self.process = subprocess.Popen(argv, bufsize=0, **keywords)
+        self.pid = self.process.pid
+        self.readers = [threading.Thread(target=self._collect, args=pair, daemon=True)
+                        for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+                        if pair[0] is not None]
+        for reader in self.readers:
+            reader.start()
+
+    def _collect(self, stream, into):
+        """Append what the stream brings to `into` until its end."""
+        while True:
+            try:
+                data = os.read(stream.fileno(), 65536)
+            except (OSError, ValueError):
+                data = b""
+            with self.news:
+                into += data
+                self.news.notify_all()
+            if not data:
+                return
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.kill()
+
+    def until(self, condition, what, patience=PATIENCE):
+        """Wait until condition() is true, looked at whenever the program prints; return its value."""
+        end = time.monotonic() + patience
+        with self.news:
+            while not condition():
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise Trouble(f"{what} did not come within {patience} s from {self.argv}:\n"
+                                  f"stdout {bytes(self.out[-2000:])!r}\nstderr {bytes(self.err[-2000:])!r}")
+                self.news.wait(min(left, 0.25))
+            return condition()
+
+    def expect(self, text, stream="out", count=1, patience=PATIENCE):
+        """Wait until text (str or bytes) stands count times in stdout (or stderr: stream="err")."""
+        text = text.encode() if isinstance(text, str) else text
+        self.until(lambda: getattr(self, stream).count(text) >= count, repr(text), patience)
+
+    @property
+    def port(self):
+        """The port that the program's first line names: `listening on 127.0.0.1:PORT`."""
+        return self.address[1]
+
+    @property
+    def address(self):
+        """(host, port) of the listening line; waits for it."""
+        def found():
+            if self.process.poll() is not None and not LISTENING.search(self.out):
+                raise Trouble(f"{self.argv} ended with {self.process.returncode}: {bytes(self.err)!r}")
+            return LISTENING.search(self.out)
+        match = self.until(found, "the listening line")
+        return (match[1] or match[2]).decode(), int(match[3])
+
+    def type(self, text):
+        """Write text (str or bytes) to its standard input; nothing happens if it has gone."""
+        try:
+            self.process.stdin.write(text.encode() if isinstance(text, str) else text)
+        except BrokenPipeError:
+            pass
+
+    def end_input(self):
+        """Close its standard input: it reads the end of file."""
+        self.process.stdin.close()
+
+    def send_signal(self, number):
+        """Send the signal to the program itself, by its pid."""
+        self.process.send_signal(number)
+
+    def wait(self, patience=PATIENCE):
+        """Wait for its end and for all its output; return the exit status (negative: the signal)."""
+        try:
+            status = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{self.argv} did not end within {patience} s:\nstdout "
+                          f"{bytes(self.out[-2000:])!r}\nstderr {bytes(self.err[-2000:])!r}") from None
+        for reader in self.readers:
+            reader.join(patience)
+        return status
+
+    def stop(self, number=signal.SIGTERM, patience=PATIENCE):
+        """Send a signal and wait for the end; return the exit status."""
+        self.send_signal(number)
+        return self.wait(patience)
+
+    def kill(self):
+        """End it, whatever state it is in, and let go of its streams."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for reader in self.readers:
+            reader.join(1)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    pass  # what was typed last had no reader any more

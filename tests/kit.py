@@ -1,0 +1,169 @@
+"""The kit of the tests: programs on port 0, peers that play the other side, deadlines on everything.
+
+A test file holds classes derived from Case and marked @both; each of their cases then runs against the
+C program and against the Python version. COURSE_BUILD names the folder of another build of the C
+programs (build/thread and the like); the cases need not know.
+"""
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
+from running import PATIENCE, Program, Trouble  # noqa: E402,F401
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("COURSE_BUILD", "")
+SANITIZED = os.environ.get("COURSE_BUILD", "") != ""
+
+
+def both(base):
+    """Class decorator: the cases of `base` twice, as NameC and NamePython, in the module of `base`."""
+    module = sys.modules[base.__module__]
+    for language in ("C", "Python"):
+        name = base.__name__ + language
+        setattr(module, name, type(name, (base, Case), {
+            "language": language, "__module__": base.__module__, "__doc__": base.__doc__}))
+    return base
+
+
+def needs(command, package=None):
+    """Skip a case, with what to type, where a tool of the system is missing."""
+    return unittest.skipUnless(shutil.which(command) or os.path.exists("/usr/sbin/" + command),
+                               f"needs {command}: apt-get install {package or command}")
+
+
+class Case(unittest.TestCase):
+    """One case: starts programs of `lesson`, in `language`, and ends them all when it is over."""
+
+    language = "C"
+    lesson = None  # the directory, "01_basic"
+
+    def command(self, name, language=None, lesson=None):
+        """The argv that starts program `name` of the lesson."""
+        folder = lesson or self.lesson
+        if (language or self.language) == "C":
+            return [str(BUILD / folder / name)]
+        return [sys.executable, str(ROOT / folder / name) + ".py"]
+
+    def start(self, argv, **keywords):
+        """Start any command; it is killed when the case ends."""
+        program = Program(argv, **keywords)
+        self.addCleanup(program.kill)
+        return program
+
+    def server(self, *args, name="server", host="127.0.0.1", under=(), **keywords):
+        """Start the lesson's server on a free port. under: a command that runs it, as `limited`."""
+        program = self.start([*under, *self.command(name), host, "0", *args], **keywords)
+        program.address  # waits for the first line
+        return program
+
+    def client(self, port, *args, name="client", host="127.0.0.1", **keywords):
+        """Start the lesson's client towards a port on this machine."""
+        return self.start([*self.command(name), host, str(port), *args], **keywords)
+
+    def connect(self, server):
+        """A socket of the test's own, connected to a Program or a port, with the usual deadline."""
+        peer = connect(server if isinstance(server, int) else server.address)
+        self.addCleanup(peer.close)
+        return peer
+
+    def peer(self, play, host="127.0.0.1"):
+        """Play the server: play(connection) runs in a thread for each. Returns the Peer, with its .port."""
+        peer = Peer(play, host)
+        self.addCleanup(peer.close)
+        return peer
+
+    def run_program(self, argv, stdin=b"", **keywords):
+        """Run a command to its end; return (exit status, stdout, stderr), both as text."""
+        program = self.start(argv, **keywords)
+        program.type(stdin)
+        program.end_input()
+        status = program.wait()
+        return status, program.out.decode("utf-8", "replace"), program.err.decode("utf-8", "replace")
+
+
+def connect(address):
+    """Return a TCP socket connected to (host, port), or to a port of 127.0.0.1, with a deadline."""
+    return socket.create_connection(("127.0.0.1", address) if isinstance(address, int) else address,
+                                    timeout=PATIENCE)
+
+
+def receive_exactly(peer, count):
+    """Receive count bytes; fail with what came if the peer ends before."""
+    data = b""
+    while len(data) < count:
+        more = peer.recv(count - len(data))
+        if not more:
+            raise Trouble(f"only {data!r} came, {count} bytes were expected")
+        data += more
+    return data
+
+
+def receive_all(peer):
+    """Receive until the peer ends; return everything."""
+    data = bytearray()
+    while True:
+        more = peer.recv(65536)
+        if not more:
+            return bytes(data)
+        data += more
+
+
+def reset(peer):
+    """Close so that the other side sees a reset (RST), not an end (FIN)."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def limited(limits):
+    """Argv that runs the command after it under limits of the shell's ulimit, as "-n 32"."""
+    return ["sh", "-c", f'ulimit {limits}; exec "$@"', "sh"]
+
+
+class Peer:
+    """A listening socket of the test's own; play(connection) runs in a thread for each connection.
+
+    An error in a player is kept and raised by close(), which ends a failed case with the reason.
+    """
+
+    def __init__(self, play, host="127.0.0.1"):
+        self.listener = socket.create_server(
+            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128)
+        self.port = self.listener.getsockname()[1]
+        self.play, self.threads, self.trouble = play, [], []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection):
+        connection.settimeout(PATIENCE)
+        with connection:
+            try:
+                self.play(connection)
+            except BaseException as trouble:  # noqa: B902 handed to the case that owns the peer
+                self.trouble.append(trouble)
+
+    def close(self):
+        """Stop listening, wait for the players, and raise the first error of theirs."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # BSD and macOS: a listening socket is "not connected"
+        self.listener.close()
+        for thread in self.threads:
+            thread.join(PATIENCE)
+        if self.trouble:
+            raise self.trouble[0]
