@@ -3,9 +3,9 @@
  *
  * Of:       common
  * Decided:  RFC 9293 2.2 (a byte stream); POSIX recv(2)
- * Predict:  the peer sends "one\\n" and "two\\n"; both have arrived. What does one recv return?
- *   a) "one\\n"
- *   b) "one\\ntwo\\n"
+ * Predict:  the peer sends "one\n" and "two\n"; both have arrived. What does one recv return?
+ *   a) "one\n"
+ *   b) "one\ntwo\n"
  *   c) "one" without the newline
  * Answer:   b
  * Why:      TCP carries bytes and no ends of messages: neither the newline nor the pause between
