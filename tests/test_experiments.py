@@ -1,0 +1,245 @@
+"""The experiments: each shows what its page says, and each can fail."""
+import collections
+import concurrent.futures
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "experiment"
+DEADLINE = 30  # seconds for a call of the script
+
+
+def load():
+    """scripts/experiment as a module."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    loader = importlib.machinery.SourceFileLoader("experiment", str(SCRIPT))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("experiment", loader))
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    return module
+
+
+experiment = load()
+EXPERIMENTS = experiment.find_all()
+RESULTS = {}  # (name, inverted): status and output
+
+
+def setUpModule():
+    """Runs every experiment twice, as it is and with a wrong expectation, all side by side."""
+    inverted = dict(os.environ, COURSE_EXPECT_WRONG="1")
+    straight = {name: value for name, value in os.environ.items() if name != "COURSE_EXPECT_WRONG"}
+    for each in EXPERIMENTS:
+        each.build()
+    with concurrent.futures.ThreadPoolExecutor(experiment.AT_A_TIME) as pool:
+        for wrong, environment in ((False, straight), (True, inverted)):
+            for each in EXPERIMENTS:
+                RESULTS[each.name, wrong] = pool.submit(each.run, environment)
+
+
+class EachExperiment(unittest.TestCase):
+    """A test method for each experiment and way, added below, so that a skip names the experiment."""
+
+    def outcome(self, each, wrong):
+        status, output = RESULTS[each.name, wrong].result()
+        if status == 3:
+            self.skipTest(experiment.line_of(output, "verdict"))
+        return status, output
+
+    def straight(self, each):
+        status, output = self.outcome(each, False)
+        self.assertEqual(status, 0, output)
+        self.assertRegex(output, r"\Abelief:   \S.*\n(doing:    \S.*\n)+(happened: \S.*\n)+verdict:  \S.*\n\Z")
+        self.assertNotIn("NOT AS DOCUMENTED", output)
+        self.assertEqual([line for line in output.split("\n") if len(line) > 100], [])
+
+    def inverted(self, each):
+        status, output = self.outcome(each, True)
+        self.assertEqual(status, 1, output)
+        self.assertRegex(output, r"\nverdict:  NOT AS DOCUMENTED: \S.*\n\Z")
+        _, right = self.outcome(each, False)
+        self.assertEqual(experiment.line_of(output, "verdict"),
+                         "NOT AS DOCUMENTED: " + experiment.line_of(right, "verdict"))
+
+
+for _each in EXPERIMENTS:
+    setattr(EachExperiment, f"test_{_each.name}", lambda self, each=_each: self.straight(each))
+    setattr(EachExperiment, f"test_{_each.name}_can_fail", lambda self, each=_each: self.inverted(each))
+
+
+class Sources(unittest.TestCase):
+    def test_there_are_thirty_or_more_of_one_name_each(self):
+        names = [each.name for each in EXPERIMENTS]
+        self.assertGreaterEqual(len(names), 30)
+        self.assertEqual([name for name in names if names.count(name) > 1], [])
+
+    def test_each_can_be_read_in_one_sitting(self):
+        for each in EXPERIMENTS:
+            with self.subTest(each.name):
+                lines = each.source.read_text(encoding="utf-8").splitlines()
+                self.assertTrue(40 <= len(lines) <= 90, f"{len(lines)} lines")
+                self.assertEqual([line for line in lines if len(line) > 100], [])
+
+    def test_a_helper_is_the_same_text_everywhere(self):
+        texts = collections.defaultdict(lambda: collections.defaultdict(list))
+        for each in EXPERIMENTS:
+            source = each.source.read_text(encoding="utf-8")
+            helpers = re.search(r"^/\* -+ Helpers: the same text in every experiment that has them -+ \*/\n\n"
+                                r"(.*?\n)\n/\* -+ The experiment -+ \*/\n", source, re.M | re.S)
+            self.assertTrue(helpers, f"{each.source}: no banners around the helpers")
+            for helper in re.findall(r"/\*.*?\n}\n", helpers.group(1), re.S):
+                texts[re.search(r"^static .*?(\w+)\(", helper, re.M).group(1)][helper].append(each.name)
+        self.assertEqual(sum(map(len, texts["verdict"].values())), len(EXPERIMENTS))
+        for name, versions in texts.items():
+            self.assertEqual(len(versions), 1, f"{name}() differs: {list(versions.values())}")
+
+
+FAKE = """/*
+ * {name}.c - a phrase.
+ *
+ * Of:       common
+ * Decided:  POSIX
+ * Predict:  what happens,
+ *           at the end?
+ *   a) this
+ *   b) that
+ * Answer:   {answer}
+ * Why:      it is | so.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) {{
+    puts("belief:   a | b");
+    puts("verdict:  it is {name}");
+    fflush(stdout);
+    {end};
+}}
+"""
+
+
+class TheScript(unittest.TestCase):
+    """scripts/experiment beside experiments made for the test, whose outcome is known."""
+
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        (self.root / "01_basic" / "experiments").mkdir(parents=True)
+        (self.root / "scripts").mkdir()
+        for script in (SCRIPT, SCRIPT.parent / "lessons.py"):
+            shutil.copy(script, self.root / "scripts")
+        self.add("good", "return 0")
+
+    def add(self, name, end, answer="a"):
+        path = self.root / "01_basic" / "experiments" / f"{name}.c"
+        path.write_text(FAKE.format(name=name, end=end, answer=answer))
+
+    def call(self, *arguments, **environment):
+        return subprocess.run([sys.executable, str(self.root / "scripts" / "experiment"), *arguments],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              encoding="utf-8", timeout=DEADLINE, env=dict(os.environ, **environment))
+
+    def test_all_counts_an_inconclusive_one_and_passes(self):
+        self.add("unsure", "return 3")
+        done = self.call("--all")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("2 experiments: 1 ok, 0 not as documented, 1 inconclusive\n", done.stdout)
+        self.assertIn("it is unsure", done.stdout)
+
+    def test_all_fails_with_one_that_is_not_as_documented(self):
+        for name, end in (("bad", "return 1"), ("odd", "return 7"), ("dead", "abort()")):
+            with self.subTest(name):
+                self.add(name, end)
+                done = self.call("--all")
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stdout, rf"(?m)^{name} +NOT AS DOCUMENTED ")
+                self.assertIn("2 experiments: 1 ok, 1 not as documented, 0 inconclusive\n", done.stdout)
+                (self.root / "01_basic" / "experiments" / f"{name}.c").unlink()
+
+    def test_one_passes_its_status_on(self):
+        for status in (0, 1, 3):
+            self.add("it", f"return {status}")
+            os.utime(self.root / "01_basic" / "experiments" / "it.c", (time.time() + 9 * (status + 1),) * 2)
+            self.assertEqual(self.call("it").returncode, status)
+
+    def test_without_a_terminal_it_asks_nothing(self):
+        done = self.call("good")
+        self.assertEqual(done.stdout, "belief:   a | b\nverdict:  it is good\nwhy:      it is | so.\n")
+
+    def test_an_unknown_name_is_wrong_usage_and_names_the_nearest(self):
+        done = self.call("goood")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("did you mean good?", done.stderr)
+
+    def test_a_header_that_is_not_as_the_others_is_named(self):
+        self.add("headless", "return 0", answer="c")
+        done = self.call("--list")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("headless.c: not two to four choices with the answer among them", done.stderr)
+
+    def test_without_a_compiler_it_says_what_to_install(self):
+        done = self.call("good", CC="no-such-compiler")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\Aexperiment: no compiler no-such-compiler: install one .*\n\Z")
+
+    def test_the_table_is_checked_against_a_fresh_run(self):
+        self.assertEqual(self.call("--check").returncode, 1)  # no page yet
+        self.assertEqual(self.call("--table").returncode, 0)
+        page = (self.root / "docs" / "beliefs.md").read_text()
+        self.assertIn("| a \\| b | it is good | `make experiment-good` |", page)
+        self.assertIn("(01_basic.md)", page)
+        self.assertEqual(self.call("--check").returncode, 0)
+        self.add("new", "return 0")
+        self.assertIn("make experiment-new", self.call("--check").stderr)  # a row is missing
+        self.assertEqual(self.call("--table").returncode, 0)
+        (self.root / "01_basic" / "experiments" / "new.c").unlink()
+        self.assertIn("make experiment-new", self.call("--check").stderr)  # a row too many
+        self.add("bad", "return 1")
+        self.assertEqual(self.call("--table").returncode, 1)  # and the page stays as it was
+        self.assertIn("make experiment-new", (self.root / "docs" / "beliefs.md").read_text())
+
+    def on_a_terminal(self, typed):
+        """Runs `good` on a terminal of its own and types that; returns its output and exit status."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(sys.executable, [sys.executable, str(self.root / "scripts" / "experiment"), "good"])
+        os.write(terminal, typed)
+        output, end = b"", time.monotonic() + DEADLINE
+        while select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+            try:
+                piece = os.read(terminal, 4096)
+            except OSError:  # EIO: Linux's word for "the other side has closed"
+                piece = b""
+            if not piece:
+                break
+            output += piece
+        else:
+            os.kill(pid, 9)
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+        return output.decode().replace("\r\n", "\n"), status
+
+    def test_on_a_terminal_it_asks_first_and_judges_the_prediction(self):
+        for typed, words in ((b"a\n", "You were right: the answer is a) this."),
+                             (b"b\n", "You said b: the answer is a) this."),
+                             (b"x\nA\n", "You were right: the answer is a) this."),
+                             (b"\n", None)):
+            with self.subTest(typed):
+                output, status = self.on_a_terminal(typed)
+                self.assertEqual(status, 0, output)
+                self.assertRegex(output, r"(?s)what happens, at the end\?.*b\) that.*prediction.*belief: .*why: ")
+                self.assertEqual("the answer is" in output, words is not None)
+                self.assertIn(words or "", output)
+
+
+if __name__ == "__main__":
+    unittest.main()
