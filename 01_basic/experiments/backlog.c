@@ -67,7 +67,7 @@ static int connected(int backlog, bool accepting) {
         must(fcntl(client.fd, F_SETFL, O_NONBLOCK), "fcntl");
         if (connect(client.fd, (struct sockaddr *)&address, sizeof address) == -1)
             must(errno == EINPROGRESS ? 0 : -1, "connect");
-        if (poll(&client, 1, PATIENCE_MS) != 1) break; /* the queue is full: so it stays */
+        if (poll(&client, 1, PATIENCE_MS) != 1 || client.revents != POLLOUT) break; /* it is full */
         through++;
         if (accepting) must(accept(listener, NULL, NULL), "accept");
     }
