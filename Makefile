@@ -32,6 +32,12 @@ test-%: all ## make test-03: the tests of one lesson
 diff-%: ## make diff-03: what lesson 03's server changes in lesson 02's
 	@$(PYTHON) scripts/check-lessons --diff $*
 
+experiments: ## run every experiment: a belief about sockets a line, and whether it was settled
+	@$(PYTHON) scripts/experiment --all
+
+experiment-%: ## make experiment-backlog: ask for your prediction, run one, and say why
+	@$(PYTHON) scripts/experiment $*
+
 check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
 	@scripts/check
 
@@ -43,4 +49,4 @@ help: ## show this list
 	@sed -n 's/^\([a-z$$(][^:=]*\):.*## \(.*\)/\1\t\2/p' Makefile | sed 's/\$$(NUMBERS)/01 02 .../' \
 		| awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
-.PHONY: all demo test check clean help $(LESSONS) $(NUMBERS)
+.PHONY: all demo test experiments check clean help $(LESSONS) $(NUMBERS)

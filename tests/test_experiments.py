@@ -1,6 +1,5 @@
 """The experiments: each shows what its page says, and each can fail."""
 import collections
-import concurrent.futures
 import importlib.machinery
 import importlib.util
 import os
@@ -9,20 +8,18 @@ import pty
 import re
 import select
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from kit import PATIENCE, ROOT, Case
+
 SCRIPT = ROOT / "scripts" / "experiment"
-DEADLINE = 30  # seconds for a call of the script
 
 
 def load():
     """scripts/experiment as a module."""
-    sys.path.insert(0, str(SCRIPT.parent))
     loader = importlib.machinery.SourceFileLoader("experiment", str(SCRIPT))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("experiment", loader))
     sys.dont_write_bytecode = True
@@ -32,44 +29,29 @@ def load():
 
 experiment = load()
 EXPERIMENTS = experiment.find_all()
-RESULTS = {}  # (name, inverted): status and output
-
-
-def setUpModule():
-    """Runs every experiment twice, as it is and with a wrong expectation, all side by side."""
-    inverted = dict(os.environ, COURSE_EXPECT_WRONG="1")
-    straight = {name: value for name, value in os.environ.items() if name != "COURSE_EXPECT_WRONG"}
-    for each in EXPERIMENTS:
-        each.build()
-    with concurrent.futures.ThreadPoolExecutor(experiment.AT_A_TIME) as pool:
-        for wrong, environment in ((False, straight), (True, inverted)):
-            for each in EXPERIMENTS:
-                RESULTS[each.name, wrong] = pool.submit(each.run, environment)
 
 
 class EachExperiment(unittest.TestCase):
-    """A test method for each experiment and way, added below, so that a skip names the experiment."""
+    """A case for each experiment and way, added below, so that a skip names the experiment."""
 
-    def outcome(self, each, wrong):
-        status, output = RESULTS[each.name, wrong].result()
+    def run_it(self, each, **environment):
+        clean = {name: value for name, value in os.environ.items() if name != "COURSE_EXPECT_WRONG"}
+        status, output = each.run(dict(clean, **environment))
         if status == 3:
             self.skipTest(experiment.line_of(output, "verdict"))
         return status, output
 
     def straight(self, each):
-        status, output = self.outcome(each, False)
+        status, output = self.run_it(each)
         self.assertEqual(status, 0, output)
         self.assertRegex(output, r"\Abelief:   \S.*\n(doing:    \S.*\n)+(happened: \S.*\n)+verdict:  \S.*\n\Z")
         self.assertNotIn("NOT AS DOCUMENTED", output)
         self.assertEqual([line for line in output.split("\n") if len(line) > 100], [])
 
     def inverted(self, each):
-        status, output = self.outcome(each, True)
+        status, output = self.run_it(each, COURSE_EXPECT_WRONG="1")
         self.assertEqual(status, 1, output)
         self.assertRegex(output, r"\nverdict:  NOT AS DOCUMENTED: \S.*\n\Z")
-        _, right = self.outcome(each, False)
-        self.assertEqual(experiment.line_of(output, "verdict"),
-                         "NOT AS DOCUMENTED: " + experiment.line_of(right, "verdict"))
 
 
 for _each in EXPERIMENTS:
@@ -127,7 +109,7 @@ int main(void) {{
 """
 
 
-class TheScript(unittest.TestCase):
+class TheScript(Case):
     """scripts/experiment beside experiments made for the test, whose outcome is known."""
 
     def setUp(self):
@@ -144,76 +126,83 @@ class TheScript(unittest.TestCase):
         path.write_text(FAKE.format(name=name, end=end, answer=answer))
 
     def call(self, *arguments, **environment):
-        return subprocess.run([sys.executable, str(self.root / "scripts" / "experiment"), *arguments],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              encoding="utf-8", timeout=DEADLINE, env=dict(os.environ, **environment))
+        """Runs the script; returns its exit status, stdout and stderr."""
+        return self.run_program([sys.executable, str(self.root / "scripts" / "experiment"), *arguments],
+                                env=dict(os.environ, **environment))
 
     def test_all_counts_an_inconclusive_one_and_passes(self):
         self.add("unsure", "return 3")
-        done = self.call("--all")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertIn("2 experiments: 1 ok, 0 not as documented, 1 inconclusive\n", done.stdout)
-        self.assertIn("it is unsure", done.stdout)
+        status, out, err = self.call("--all")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("2 experiments: 1 ok, 0 not as documented, 1 inconclusive\n", out)
+        self.assertIn("it is unsure", out)
 
     def test_all_fails_with_one_that_is_not_as_documented(self):
         for name, end in (("bad", "return 1"), ("odd", "return 7"), ("dead", "abort()")):
             with self.subTest(name):
                 self.add(name, end)
-                done = self.call("--all")
-                self.assertEqual(done.returncode, 1)
-                self.assertRegex(done.stdout, rf"(?m)^{name} +NOT AS DOCUMENTED ")
-                self.assertIn("2 experiments: 1 ok, 1 not as documented, 0 inconclusive\n", done.stdout)
+                status, out, _ = self.call("--all")
+                self.assertEqual(status, 1)
+                self.assertRegex(out, rf"(?m)^{name} +NOT AS DOCUMENTED ")
+                self.assertIn("2 experiments: 1 ok, 1 not as documented, 0 inconclusive\n", out)
                 (self.root / "01_basic" / "experiments" / f"{name}.c").unlink()
 
     def test_one_passes_its_status_on(self):
         for status in (0, 1, 3):
-            self.add("it", f"return {status}")
-            os.utime(self.root / "01_basic" / "experiments" / "it.c", (time.time() + 9 * (status + 1),) * 2)
-            self.assertEqual(self.call("it").returncode, status)
+            self.add(f"it{status}", f"return {status}")
+            self.assertEqual(self.call(f"it{status}")[0], status)
+
+    def test_a_changed_experiment_is_built_anew(self):
+        self.assertEqual(self.call("good")[0], 0)
+        self.add("good", "return 1")
+        os.utime(self.root / "01_basic" / "experiments" / "good.c", (time.time() + 9,) * 2)
+        self.assertEqual(self.call("good")[0], 1)
 
     def test_without_a_terminal_it_asks_nothing(self):
-        done = self.call("good")
-        self.assertEqual(done.stdout, "belief:   a | b\nverdict:  it is good\nwhy:      it is | so.\n")
+        _, out, _ = self.call("good")
+        self.assertEqual(out, "belief:   a | b\nverdict:  it is good\nwhy:      it is | so.\n")
 
     def test_an_unknown_name_is_wrong_usage_and_names_the_nearest(self):
-        done = self.call("goood")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("did you mean good?", done.stderr)
+        status, _, err = self.call("goood")
+        self.assertEqual(status, 2)
+        self.assertIn("did you mean good?", err)
 
     def test_a_header_that_is_not_as_the_others_is_named(self):
         self.add("headless", "return 0", answer="c")
-        done = self.call("--list")
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertIn("headless.c: not two to four choices with the answer among them", done.stderr)
+        status, out, err = self.call("--list")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("headless.c: not two to four choices with the answer among them", err)
 
     def test_without_a_compiler_it_says_what_to_install(self):
-        done = self.call("good", CC="no-such-compiler")
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"\Aexperiment: no compiler no-such-compiler: install one .*\n\Z")
+        status, _, err = self.call("good", CC="no-such-compiler")
+        self.assertEqual(status, 1)
+        self.assertRegex(err, r"\Aexperiment: no compiler no-such-compiler: install one .*\n\Z")
 
     def test_the_table_is_checked_against_a_fresh_run(self):
-        self.assertEqual(self.call("--check").returncode, 1)  # no page yet
-        self.assertEqual(self.call("--table").returncode, 0)
-        page = (self.root / "docs" / "beliefs.md").read_text()
-        self.assertIn("| a \\| b | it is good | `make experiment-good` |", page)
-        self.assertIn("(01_basic.md)", page)
-        self.assertEqual(self.call("--check").returncode, 0)
+        page = self.root / "docs" / "beliefs.md"
+        self.assertEqual(self.call("--check")[0], 1)  # no page yet
+        self.assertEqual(self.call("--table")[0], 0)
+        self.assertIn("| a \\| b | it is good | `make experiment-good` |", page.read_text())
+        self.assertIn("(01_basic.md)", page.read_text())
+        self.assertEqual(self.call("--check")[0], 0)
         self.add("new", "return 0")
-        self.assertIn("make experiment-new", self.call("--check").stderr)  # a row is missing
-        self.assertEqual(self.call("--table").returncode, 0)
+        self.assertIn("make experiment-new", self.call("--check")[2])  # a row is missing
+        self.assertEqual(self.call("--table")[0], 0)
         (self.root / "01_basic" / "experiments" / "new.c").unlink()
-        self.assertIn("make experiment-new", self.call("--check").stderr)  # a row too many
+        self.assertIn("make experiment-new", self.call("--check")[2])  # a row too many
         self.add("bad", "return 1")
-        self.assertEqual(self.call("--table").returncode, 1)  # and the page stays as it was
-        self.assertIn("make experiment-new", (self.root / "docs" / "beliefs.md").read_text())
+        self.assertEqual(self.call("--table")[0], 1)  # and the page stays as it was
+        self.assertIn("make experiment-new", page.read_text())
 
     def on_a_terminal(self, typed):
         """Runs `good` on a terminal of its own and types that; returns its output and exit status."""
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execv(sys.executable, [sys.executable, str(self.root / "scripts" / "experiment"), "good"])
+        terminal, its_end = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        program = self.start([sys.executable, str(self.root / "scripts" / "experiment"), "good"],
+                             stdin=its_end, stdout=its_end, stderr=its_end)
+        os.close(its_end)
         os.write(terminal, typed)
-        output, end = b"", time.monotonic() + DEADLINE
+        output, end = b"", time.monotonic() + PATIENCE
         while select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
             try:
                 piece = os.read(terminal, 4096)
@@ -222,11 +211,7 @@ class TheScript(unittest.TestCase):
             if not piece:
                 break
             output += piece
-        else:
-            os.kill(pid, 9)
-        os.close(terminal)
-        _, status = os.waitpid(pid, 0)
-        return output.decode().replace("\r\n", "\n"), status
+        return output.decode().replace("\r\n", "\n"), program.wait()
 
     def test_on_a_terminal_it_asks_first_and_judges_the_prediction(self):
         for typed, words in ((b"a\n", "You were right: the answer is a) this."),
