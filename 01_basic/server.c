@@ -152,8 +152,8 @@ static int open_listener(void) {
 
 /* Talks with one client. Returns 0, or 1 after a failure that it has reported. POSIX recv(2) */
 static int serve_client(int client) {
-    char received[RECEIVE_SIZE], text[4 * RECEIVE_SIZE + 1], answer[REPLY_SIZE + RECEIVE_SIZE];
-    char peer[ADDRESS_SIZE];
+    char received[RECEIVE_SIZE], peer[ADDRESS_SIZE];
+    char text[REPLY_SIZE + RECEIVE_SIZE]; /* the line to print first, then the answer */
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     ssize_t count;
@@ -164,7 +164,7 @@ static int serve_client(int client) {
     printf("%s is this end\n", address_name(&address, size, text));
     if ((count = recv(client, received, sizeof received, 0)) > 0) {
         printf("%s sent %zd bytes: %s\n", peer, count, shown(received, (size_t)count, text));
-        if (send_all(client, answer, fill_in(answer, reply, received, (size_t)count)) == -1)
+        if (send_all(client, text, fill_in(text, reply, received, (size_t)count)) == -1)
             return report("send", peer, strerror(errno));
     }
     if (count == -1) return report("recv", peer, strerror(errno));
