@@ -83,7 +83,7 @@ int main(void) {
     mbstate_t fresh = {0}, anew = {0}, kept = {0};
     int a = decode(one, (size_t)first, &fresh), b = decode(two, (size_t)second, &anew);
     int c = decode(one, (size_t)first, &kept), d = decode(two, (size_t)second, &kept);
-    printf("happened: %d, %d bytes; decoded alone: %d, %d (-1: error)\n", first, second, a, b);
+    printf("happened: recv %d, %d; characters alone: %d, %d (-1: error)\n", first, second, a, b);
     printf("happened: one decoder for both: %d, then %d: %d characters\n", c, d, c + d);
     return verdict(a == 1023 && !mbsinit(&fresh) && b == -1 && c + d == 1024,
                    "a recv may end inside a character: keep the decoder's state");
