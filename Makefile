@@ -41,6 +41,9 @@ experiment-%: ## make experiment-backlog: ask for your prediction, run one, and 
 check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
 	@scripts/check
 
+docs-update: all ## rewrite the excerpts, diffs, transcripts and ladders on the pages
+	@scripts/check-docs --update
+
 clean: ## remove everything that make built
 	@for lesson in $(LESSONS); do $(MAKE) --no-print-directory -C $$lesson clean; done
 	rm -rf build
