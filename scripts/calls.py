@@ -559,6 +559,7 @@ def order(readers, calls, marks, steady):
         for cause, _ in call.causes:
             if cause in ends:
                 ends[call][1].needs.append(ends[cause][0])
+    add_joins(calls, ends)
     add_births(readers, threads)
     add_marks(threads, marks)
     heads = {key: 0 for key in threads}
@@ -594,6 +595,19 @@ def order(readers, calls, marks, steady):
                        threads[k][heads[k]].call.name in ACCEPTS]
             current = accepts[0] if accepts else key
     return merged(out, steady)
+
+
+def add_joins(calls, ends):
+    """A socket is closed, and a process ends, after what its other threads had finished by then: they were
+    joined, which is no socket call and so is not seen."""
+    for close in calls:
+        if close.name not in ("close", "exited"):
+            continue
+        for call in calls:
+            if (call.actor, call.pid) == (close.actor, close.pid) and call.thread != close.thread and \
+                    call.t1 is not None and call.t1 < close.t0 and \
+                    (close.name == "exited" or call.sock is close.sock):
+                ends[close][0].needs.append(ends[call][1])
 
 
 def add_births(readers, threads):

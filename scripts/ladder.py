@@ -90,8 +90,9 @@ def option(call):
             seconds = int(time.group(1)) + int(time.group(2)) / 1e6
         else:
             data = unquote(value)[0].ljust(16, b"\0")
-            seconds = struct.unpack("=qq", data[:16])[0] + struct.unpack("=qq", data[:16])[1] / 1e6
-        return name, milliseconds(seconds * 1000)
+            seconds, micros = struct.unpack("=qq", data[:16])
+            seconds += micros / 1e6
+        return name, "%g s" % seconds
     return name, value.strip("[]")
 
 
@@ -169,8 +170,8 @@ def tail(call, names):
     words = ["= %s" % call.ret]
     if call.name == "socketpair":
         words.append("(%s)" % ", ".join(str(fd) for fd, _ in call.socks))
-    if call.name in ACCEPTS and call.address:
-        words.append("from " + names(call.address))
+    if call.name in ACCEPTS and call.new and re.match(r"[\d\[]", call.new.remote or ""):
+        words.append("from " + names(call.new.remote))
     if call.name in POLLS and call.ret:
         found = re.findall(r"fd=(\d+)[^{}]*?, revents=([A-Z|]+)", call.outcome)
         words += ["(%s)" % ", ".join("%s %s" % pair for pair in found)] if found else []
@@ -309,7 +310,7 @@ class Ladder:
         while homeless:                     # again, with the labels that found no place as words
             body = self.layout()
             lane = Lane(len(body))
-            homeless = self.draw(lane)
+            homeless = self.draw(lane, body)
             for row, text in homeless:
                 row.extra.append(text)
         lines = self.title_lines()
@@ -357,12 +358,15 @@ class Ladder:
         return ["", *wrapped(["%s%s" % (note, ";" if note != notes[-1] else "") for note in notes], 98)] \
             if notes else []
 
-    def draw(self, lane):
+    def draw(self, lane, body):
         """Puts waits, arrows and their labels into the lane; returns (row, text) of the labels that found
         no place there."""
         for call, first in self.first.items():
             if self.rows[first].role == "enter":
-                lane.wait(self.rows[first].line, self.rows[self.last[call]].line, self.rows[first].left)
+                left = self.rows[first].left
+                for line in range(self.rows[first].line + 1, self.rows[self.last[call]].line):
+                    if body[line][0].left != left or len(self.tags) < 2:
+                        lane.wait(line, left)
         labels = [(row, self.merged_or_split(row)) for row in self.rows if self.merged_or_split(row)]
         for arrow in self.arrows:
             ends = [self.rows[i].line for i in arrow.ends]
@@ -486,10 +490,9 @@ class Lane:
         self.over = [{} for _ in range(count)]
         self.taken = []                     # (column, first line, last line)
 
-    def wait(self, first, last, left):
-        """The dots beside a call that waits."""
-        for line in range(first + 1, last):
-            self.over[line].setdefault(0 if left else LANE - 1, "┊")
+    def wait(self, line, left):
+        """The dots beside a side of which a call waits."""
+        self.over[line].setdefault(0 if left else LANE - 1, "┊")
 
     def track(self, first, last):
         """A column that is free from first to last line; None when there is none."""
