@@ -38,6 +38,9 @@ experiments: ## run every experiment: a belief about sockets a line, and whether
 experiment-%: ## make experiment-backlog: ask for your prediction, run one, and say why
 	@$(PYTHON) scripts/experiment $*
 
+trace-%: all ## make trace-03: the system calls of both sides as a ladder; ARGS=--help: its options
+	@$(PYTHON) scripts/trace $* $(ARGS)
+
 check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
 	@scripts/check
 

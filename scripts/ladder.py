@@ -72,9 +72,11 @@ class Names:
         text = re.sub(r"\b\d+\b", lambda m: self.ports.get(m.group(), m.group()), text)
         return re.sub(r"(127\.0\.0\.1|::1) 0\b", r"\1 " + self.default, text) if self.steady else text
 
-    def bind(self, text):
-        """The address given to bind: port 0 as the port that stands for the one the kernel picked."""
-        return re.sub(r":0$", ":" + self.default, text) if self.steady else self(text)
+    def bind(self, call):
+        """The address given to bind; port 0 (steady) as the name of the port that the kernel picked."""
+        if self.steady and call.sock.local and re.match(r"[\d\[].*:0$", call.address or ""):
+            return self(call.address[:-1] + port_of(call.sock.local))
+        return self(call.address or "?")
 
 
 # --- a call in words ---------------------------------------------------------------------------
@@ -133,7 +135,7 @@ def head(call, names):
     if name == "socketpair":
         return "socketpair(%s, %s)" % (args[0], re.sub(r"\|?SOCK_CLOEXEC", "", args[1]))
     if name == "bind":
-        return "bind(%s, %s)" % (fd, names.bind(call.address or "?"))
+        return "bind(%s, %s)" % (fd, names.bind(call))
     if name == "connect":
         return "connect(%s, %s)" % (fd, names(call.address or "?"))
     if name in ACCEPTS:
