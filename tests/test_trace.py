@@ -194,7 +194,7 @@ client: close(3) = 0""".splitlines()
 
     def test_by_the_clock_too(self):
         text = self.pair(MERGING, MERGED)
-        self.assertRegex(text, r'recv\(4.*\) = 10 "abcdefghij" +<─.*┴.*┘')
+        self.assertRegex(text, r'recv\(4.*\) = 10 "abcdefghij" +<.*┴.*┘')
 
     def test_ascii(self):
         self.pair(MERGING, MERGED, "--ascii").encode("ascii")
