@@ -185,8 +185,9 @@ int main(int argc, char *argv[]) {
     int server = connect_to_server(peer);
 
     /* 3. send, 4. receive, again and again */
+    bool terminal = isatty(STDIN_FILENO);
     while (status == 0) {
-        if (isatty(STDIN_FILENO)) fputs("message (an empty line ends): ", stdout), fflush(stdout);
+        if (terminal) fputs("message (an empty line ends): ", stdout), fflush(stdout);
         if ((length = getline(&line, &size, stdin)) == -1) break;
         if (line[length - 1] == '\n') length--;
         if (length == 0) break;
