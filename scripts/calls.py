@@ -72,6 +72,7 @@ RESUMED = re.compile(r"<\.\.\. (\w+) resumed>\s?")
 RESULT = re.compile(r"\)\s+= ")
 FD = re.compile(r"(-?\d+)(?:<(.*)>)?$", re.S)
 SOCKET_NOTE = re.compile(r"(?!pipe:|anon_inode:)([A-Za-z][A-Za-z0-9-]*):\[(.*)\]$", re.S)
+NOTE = "<(?:->|[^>])*>"                     # what strace -yy says of a descriptor
 ESCAPES = {"n": 10, "t": 9, "r": 13, "v": 11, "f": 12, "\\": 92, '"': 34}
 
 
@@ -311,8 +312,7 @@ class Reader:
     def take_poll(self, call, tid, result):
         text = " ".join(call.args[:1] if "poll" in call.name else call.args[1:4])
         call.socks = []
-        names = re.findall(r"fd=(\d+(?:<[^>]*(?:->[^>]*)?>)?)", text) or \
-            re.findall(r"\d+<[^>]*(?:->[^>]*)?>", text)
+        names = re.findall(r"fd=(\d+%s)" % NOTE, text) or re.findall(r"\d+" + NOTE, text)
         for item in names:
             fd, sock = self.look(tid, item)
             if sock:
@@ -334,7 +334,7 @@ class Reader:
             table[call.ret] = call.sock
             call.fd = call.ret
         else:
-            pair = [int(fd) for fd in re.findall(r"(?<!\d)(\d+)(?:<|,|\])", call.args[3])][:2]
+            pair = [int(fd) for fd in re.findall(r"\d+", re.sub(NOTE, "", call.args[3]))][:2]
             ends = [self.made("", family, kind) for _ in pair]
             for fd, sock in zip(pair, ends):
                 table[fd] = sock
@@ -513,7 +513,7 @@ def join(readers):
 
 def poll_causes(call, later):
     """What a poll woke up for: the causes of the next call that its thread makes on a ready socket."""
-    ready = {int(fd) for fd in re.findall(r"\d+", re.sub(r"<[^>]*(?:->[^>]*)?>|revents=\w+|left .*", "",
+    ready = {int(fd) for fd in re.findall(r"\d+", re.sub(NOTE + r"|revents=\w+|left .*", "",
                                                          call.outcome.split("(", 1)[-1]))}
     socks = {sock for fd, sock in call.socks if fd in ready}
     for other in later:

@@ -120,7 +120,8 @@ def polled(call):
         limit = milliseconds(int(limit))
     else:
         limit = "no limit"
-    return "%s(%s, %s)" % (call.name, ", ".join(parts), limit)
+    name = "select" if call.name == "pselect6" else call.name      # select(2) is pselect6 to the kernel
+    return "%s(%s, %s)" % (name, ", ".join(parts), limit)
 
 
 def head(call, names):
@@ -283,8 +284,8 @@ class Ladder:
             ends.append(self.last[effect])
             labels.add(label)
         if not ends:
-            if call.name in SENDS and call.ret is not None and not call.errno and \
-                    (call.ret or call.sock.kind == "dgram") and call.sock.family != "AF_NETLINK":
+            if call.name in SENDS and not call.effects and call.ret is not None and not call.errno and \
+                    (call.ret or call.sock.kind == "dgram"):
                 self.lost.append(i)
             return
         label = next((text for text in labels if text), "")
@@ -412,7 +413,9 @@ class Ladder:
             row = self.rows[first]
             waiting = call.t1 is None and row.role == "whole" and call.name != "exited"
             if row.role == "enter" or waiting:
-                x = (left_x if row.left else right_x) - 3
+                lanes = sorted({(r.call.actor, r.call.thread) for r in self.rows if r.left == row.left})
+                beside = 7 * min(lanes.index((call.actor, call.thread)), 6)     # a bar for each thread
+                x = left_x - 3 + beside if row.left else right_x - 3 - beside
                 end = bottom if waiting else places[self.last[call]]
                 marks.append('<rect class="wait" x="%d" y="%d" width="6" height="%d" rx="3"/>'
                              % (x, places[first], end - places[first]))
