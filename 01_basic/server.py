@@ -1,0 +1,143 @@
+"""server.py - lesson 01, one exchange: one client, one message, one reply, the end.
+
+Run:         python3 server.py [HOST [PORT [REPLY]]]
+Talk to it:  python3 client.py, in a second terminal
+New:         socket, bind, listen, accept, recv, send, close: the calls of every TCP server
+Not yet:     a second message, a second client: lesson 02
+"""
+import os
+import re
+import signal
+import socket
+import sys
+
+LOWEST_PORT = 0  # 0: the kernel picks a free port
+BACKLOG = 128  # connections that may wait for accept
+RECEIVE_SIZE = 1024  # bytes that one recv takes at most
+REPLY_SIZE = 4096  # bytes that REPLY must stay below
+PROGRAM = "server"
+USAGE = """usage: server [HOST [PORT [REPLY]]]    (127.0.0.1 19527 get)
+PORT 0 to 65535, 0: any free one; {} in REPLY: what was received"""
+
+
+# ---- Helpers: the same text in every lesson that has them ----
+
+
+def say(line, to=1, end="\n"):
+    """Writes a line, at once and whole, on stdout (1) or stderr (2). Returns None, or the error: a
+    server serves on when nobody reads what it prints. os.write, because print has a buffer."""
+    try:
+        os.write(to, (line + end).encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        return error
+
+
+def read_arguments(*defaults):
+    """Returns HOST, PORT and what else the arguments hold, as bytes, the default for each that is
+    missing; ends the program if they ask for help (exit status 0) or are wrong usage (2)."""
+    given = [os.fsencode(argument) for argument in sys.argv[1:]]
+    host, port, *more = given + list(defaults[len(given):])
+    wants_help = given[:1] in ([b"-h"], [b"--help"])
+    if (wants_help or host.startswith(b"-") or len(given) > len(defaults) or not port.isdigit()
+            or not LOWEST_PORT <= float(port) <= 65535):  # int raises for 5000 digits
+        say(USAGE, to=1 if wants_help else 2)
+        sys.exit(0 if wants_help else 2)
+    return host, port, *more
+
+
+def report(operation, object, reason):
+    """Says on stderr which operation failed, on what and why. Returns the exit status for it, 1."""
+    say(f"{PROGRAM}: {operation} {object}: {reason}", to=2)
+    return 1
+
+
+def address_name(address):
+    """Returns an address as 127.0.0.1:19527 or [::1]:19527. socket.getnameinfo"""
+    ip, service = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    return f"[{ip}]:{service}" if ":" in ip else f"{ip}:{service}"
+
+
+def escaped(match):
+    """Returns the matched character as a C string literal would show it."""
+    special = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
+    character = match[0].encode("utf-8", "surrogateescape")
+    return special.get(match[0]) or "".join(f"\\x{byte:02x}" for byte in character)
+
+
+def shown(received):
+    """Returns bytes as a C string literal would show them: one message, one line. Control
+    characters could drive the terminal; a surrogate stands for a byte that is no UTF-8."""
+    text = received.decode("utf-8", "surrogateescape")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]", escaped, text)
+
+
+def open_listener(host, port):
+    """Returns a socket that listens on the first address of HOST that works; if none does, ends the
+    program with exit status 1. socket.getaddrinfo, socket.socket.bind, listen"""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        sys.exit(report("resolve", os.fsdecode(host), error.strerror))
+    for family, kind, protocol, _, address in addresses:
+        try:
+            listener = socket.socket(family, kind, protocol)  # 1. create
+            # what is left of an earlier run's connections must not keep the port from us
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)  # 2. bind
+            listener.listen(BACKLOG)  # 3. listen
+            return listener
+        except OSError as error:
+            reason = error.strerror
+    sys.exit(report("bind", address_name(address), reason))
+
+
+# ---- The lesson ----
+
+
+def serve_client(client, address, reply):
+    """Talks with one client. Returns 0, or 1 after a failure that it has reported. recv, sendall"""
+    peer = address_name(address)
+    say(f"{peer} connected")
+    say(f"{address_name(client.getsockname())} is this end")
+    try:
+        if received := client.recv(RECEIVE_SIZE):
+            say(f"{peer} sent {len(received)} bytes: {shown(received)}")
+            try:
+                client.sendall(reply.replace(b"{}", received, 1))
+            except OSError as error:
+                return report("send", peer, error.strerror)
+    except OSError as error:
+        return report("recv", peer, error.strerror)
+    if not received:
+        return report("recv", peer, "the client left without a message")
+    return 0
+
+
+def main():
+    host, port, reply = read_arguments(b"127.0.0.1", b"19527", b"get")
+    if len(reply) >= REPLY_SIZE:
+        say(USAGE, to=2)
+        return 2
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+
+    # 1. create, 2. bind, 3. listen
+    listener = open_listener(host, port)
+    name = address_name(listener.getsockname())
+    say(f"listening on {name}")
+
+    # 4. accept: the client gets a socket of its own
+    try:
+        client, address = listener.accept()
+    except OSError as error:
+        return report("accept", name, error.strerror)
+
+    # 5. talk
+    status = serve_client(client, address, reply)
+
+    # 6. close
+    client.close()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
