@@ -67,7 +67,8 @@ int main(void) {
         for (int i = 0; i < AT_ONCE; i++) {
             client = clients[i] = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
             void *given = way == VALUE ? (void *)(intptr_t)client : &client;
-            if (way == MALLOC) atomic_init((atomic_int *)(given = malloc(sizeof client)), client);
+            if (way == MALLOC) must((given = malloc(sizeof client)) ? 0 : -1, "malloc");
+            if (way == MALLOC) atomic_init((atomic_int *)given, client);
             must(pthread_create(&threads[i], NULL, serve, given) ? -1 : 0, "pthread_create");
         }
         for (int i = 0; i < AT_ONCE; i++) pthread_join(threads[i], NULL);

@@ -2,7 +2,7 @@
  * struct_as_it_lies.c - what is on the wire when a struct is sent.
  *
  * Of:       common
- * Decided:  C17 6.2.6.1 and 6.7.2.1; RFC 1700 (network byte order); POSIX htonl(3)
+ * Decided:  C17 6.2.6.1 and 6.7.2.1; RFC 791 appendix B; POSIX htonl(3)
  * Predict:  struct { char; uint32_t = 1; uint16_t = 2; } is sent as it lies: how many bytes?
  *   a) 7, and they mean the same everywhere
  *   b) 7, with the bytes of the numbers in this machine's order

@@ -81,6 +81,7 @@ int main(void) {
     kill(peer, SIGKILL), waitpid(peer, NULL, 0);
     int error = recv(server, &one, 1, 0) == -1 ? errno : 0;
     printf("happened: only when its process had ended recv returned: %s\n", strerror(error));
-    return verdict(sent == 10 && silent,
-                   "a stopped peer is noticed by nothing but a deadline of your own program");
+    return verdict(
+        sent == 10 && silent,
+        "neither send nor keep-alive notices a stopped peer; a deadline of your own does");
 }

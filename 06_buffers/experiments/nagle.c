@@ -83,8 +83,7 @@ int main(void) {
             if (i % sends == 0) must((int)recv(client, bytes, 1, 0), "recv");
         }
         took[way] += now_ms();
-        printf("happened: %d send(s)%s: %.1f ms\n", sends, way == 2 ? ", TCP_NODELAY" : "",
-               took[way]);
+        printf("happened: %d send(s)%s: %.1f ms\n", sends, way > 1 ? ", NODELAY" : "", took[way]);
     }
     if (took[1] < 4 * took[0]) return puts("verdict:  inconclusive: no small send was delayed"), 3;
     return verdict(took[1] > 4 * took[2], "with Nagle and delayed ACK two small sends are slow");
