@@ -60,8 +60,9 @@ for _each in EXPERIMENTS:
 
 
 class Sources(unittest.TestCase):
-    def test_no_name_stands_twice(self):
+    def test_there_are_thirty_or_more_and_no_name_stands_twice(self):
         names = [each.name for each in EXPERIMENTS]
+        self.assertGreaterEqual(len(names), 30)
         self.assertEqual([name for name in names if names.count(name) > 1], [])
 
     def test_each_can_be_read_in_one_sitting(self):
