@@ -8,8 +8,9 @@
  *   b) nothing, until keep-alive finds out, here after 2 s
  *   c) nothing, and keep-alive finds nothing either
  * Answer:   c
- * Why:      The stopped process's kernel acknowledges data and answers keep-alive: only a dead
- *           machine or network is silent to them. A deadline of the program's own notices both.
+ * Why:      The stopped process's kernel acknowledges data and answers keep-alive, so neither that
+ *           nor TCP_USER_TIMEOUT, made for a dead machine, finds fault. Only an answer of the
+ *           program itself, awaited with a deadline, tells that it lives.
  */
 #define _POSIX_C_SOURCE 200809L /* sockets and signals, also under -std=c17 */
 #include <errno.h>
