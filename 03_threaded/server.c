@@ -162,7 +162,7 @@ static void stop(int number) {
 /* After a failed accept, mostly for want of descriptors: says why, every 10 s at most, and waits
  * 100 ms, so that the server neither ends nor spins. Returns true: try again. */
 static bool accept_failed(const char *name) {
-    static time_t said;
+    static _Atomic time_t said; /* 04 calls it in many threads */
     if (time(NULL) - said >= 10) {
         report("accept", name, strerror(errno));
         said = time(NULL);

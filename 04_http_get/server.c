@@ -1,0 +1,507 @@
+/*
+ * server.c - lesson 04, HTTP: requests and answers are text, over the socket of lesson 01.
+ *
+ * Run:         ./server [HOST [PORT [ROOT]]]      (ROOT: a directory to serve, such as www)
+ * Talk to it:  a browser, curl or ./client, at http://127.0.0.1:8080/
+ * New:         a protocol: where a request ends, what it may say; a fixed pool of threads that
+ *              all wait in accept, so that no crowd starts more; deadlines for slow visitors
+ * Not yet:     secrecy (https is HTTP over TLS), a second request on the same connection
+ */
+#define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ARGUMENTS = 3,        /* HOST, PORT, ROOT */
+    LOWEST_PORT = 0,      /* 0: the kernel picks a free port */
+    BACKLOG = 4096,       /* connections that may wait for accept; the kernel may allow fewer */
+    POOL_SIZE = 512,      /* threads, each with one visitor at a time */
+    STACK_SIZE = 262144,  /* bytes of stack for each thread; a page never used costs nothing */
+    HEAD_SIZE = 8192,     /* bytes that the head of a request may have */
+    ANSWER_SIZE = 131072, /* bytes that one send hands to the kernel at most */
+    ADDRESS_SIZE = 80,    /* bytes of an address in words, up to [IPv6%interface]:port */
+    SILENCE = 10,         /* seconds in which a visitor must send or take something */
+    PATIENCE = 30,        /* seconds that a whole request may take */
+    PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
+    LINGER = 2,                       /* seconds to read on after an answer to an unread request */
+};
+static const char *host = "127.0.0.1", *port = "8080";
+static const char program[] = "server";
+static const char usage[] = "usage: server [HOST [PORT [ROOT]]]    (127.0.0.1 8080)\n"
+                            "PORT 0 to 65535, 0: any free one; ROOT: a directory to serve\n";
+
+/* ---- Helpers: the same text in every lesson that has them ---- */
+
+/* Takes HOST and PORT from the arguments; ends the program if these ask for help (exit status 0)
+ * or are wrong usage (2). */
+static void read_arguments(int argc, char *argv[]) {
+    bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+    if (argc > 1) host = argv[1];
+    if (argc > 2) port = argv[2];
+    bool digits = port[0] != '\0' && port[strspn(port, "0123456789")] == '\0';
+    long number = strtol(port, NULL, 10);
+    if (help || host[0] == '-' || argc > 1 + ARGUMENTS || !digits || number < LOWEST_PORT ||
+        number > 65535) {
+        fputs(usage, help ? stdout : stderr);
+        exit(help ? 0 : 2);
+    }
+}
+
+/* Says on stderr which operation failed, on what and why. Returns the exit status for it, 1. */
+static int report(const char *operation, const char *object, const char *reason) {
+    fprintf(stderr, "%s: %s %s: %s\n", program, operation, object, reason);
+    return 1;
+}
+
+/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
+ * POSIX getnameinfo(3) */
+static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
+    char ip[64], service[8];
+    if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return strcpy(name, "unknown address");
+    snprintf(name, ADDRESS_SIZE, strchr(ip, ':') == NULL ? "%s:%s" : "[%s]:%s", ip, service);
+    return name;
+}
+
+/* Returns the bytes of the character at text, which has size bytes; 0 if that is no valid UTF-8
+ * or a control character, which could drive the terminal. RFC 3629 */
+static size_t printable(const char *text, size_t size) {
+    static const long lowest[] = {0, ' ', 0xA0, 0x800, 0x10000}; /* code point for each length */
+    long c = (unsigned char)text[0];
+    size_t length = c < 0x80 ? 1 : c < 0xC0 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF8 ? 4 : 0;
+    c = length < 2 ? c : c & (0x7F >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (i == size || (text[i] & 0xC0) != 0x80) return 0;
+        c = c << 6 | (text[i] & 0x3F);
+    }
+    bool valid = c >= lowest[length] && c != 0x7F && (c < 0xD800 || c > 0xDFFF) && c <= 0x10FFFF;
+    return valid ? length : 0;
+}
+
+/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
+ * text, of 4 * count + 1 bytes. */
+static char *shown(const char *bytes, size_t count, char *text) {
+    static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
+    char *end = text;
+    for (size_t i = 0, length; i < count; i += length) {
+        const char *found = memchr(special, bytes[i], 4);
+        length = printable(bytes + i, count - i);
+        if (length > 0 && found == NULL) {
+            memcpy(end, bytes + i, length);
+            end += length;
+        } else {
+            end += found != NULL ? snprintf(end, 3, "\\%c", letters[found - special])
+                                 : snprintf(end, 5, "\\x%02x", (unsigned char)bytes[i]);
+            length = 1;
+        }
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
+ * POSIX send(2) */
+static int send_all(int socket, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t sent = send(socket, bytes, count, 0);
+        if (sent == -1 && errno == EINTR) continue; /* only a signal */
+        if (sent == -1) return -1;
+        bytes += sent;
+        count -= (size_t)sent;
+    }
+    return 0;
+}
+
+/* Returns a socket that listens on the first address of HOST that works; if none does, ends the
+ * program with exit status 1. POSIX getaddrinfo(3), socket(2), bind(2), listen(2) */
+static int open_listener(void) {
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *addresses;
+    char name[ADDRESS_SIZE];
+    int error = getaddrinfo(host, port, &hints, &addresses);
+    if (error != 0) exit(report("resolve", host, gai_strerror(error)));
+    for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
+        address_name(a->ai_addr, a->ai_addrlen, name);
+        int listener = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
+        if (listener == -1) continue;
+        /* what is left of an earlier run's connections must not keep the port from us */
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        if (bind(listener, a->ai_addr, a->ai_addrlen) == 0 && /* 2. bind */
+            listen(listener, BACKLOG) == 0) {                 /* 3. listen */
+            freeaddrinfo(addresses);
+            return listener;
+        }
+        close(listener);
+    }
+    exit(report("bind", name, strerror(errno)));
+}
+
+/* Ends the program on SIGINT and SIGTERM, wherever it is: POSIX allows _exit(2) at any moment. */
+static void stop(int number) {
+    (void)number;
+    _exit(0);
+}
+
+/* After a failed accept, mostly for want of descriptors: says why, every 10 s at most, and waits
+ * 100 ms, so that the server neither ends nor spins. Returns true: try again. */
+static bool accept_failed(const char *name) {
+    static _Atomic time_t said; /* 04 calls it in many threads */
+    if (time(NULL) - said >= 10) {
+        report("accept", name, strerror(errno));
+        said = time(NULL);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
+    return true;
+}
+
+/* ---- The lesson ---- */
+
+static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one */
+
+/* The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it
+ * for the visitor; NULL means that nothing is wrong so far. RFC 9110 15 */
+static const char ok[] = "200 OK: this page came through a TCP socket. What you sent:";
+static const char moved[] = "301 Moved Permanently: a directory ends in /";
+static const char forbidden[] = "403 Forbidden: this is not for you";
+static const char not_found[] = "404 Not Found: there is no such file";
+static const char busy[] = "503 Service Unavailable: try again later";
+static const char left_early[] = "left before the end of the request";
+static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
+
+/* Receives into request until the empty line that ends the head, which it keeps, and cuts off
+ * what follows. Returns NULL, left_early, 400, 408, 414 or 431. RFC 9112 2.2 */
+static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
+    struct timespec now;
+    struct timeval patience = {0};
+    request[0] = '\0';
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    time_t deadline = now.tv_sec + PATIENCE;
+    for (size_t size = 0; size < HEAD_SIZE; clock_gettime(CLOCK_MONOTONIC, &now)) {
+        patience.tv_sec = deadline - now.tv_sec < SILENCE ? deadline - now.tv_sec : SILENCE;
+        if (patience.tv_sec <= 0) return "408 Request Timeout: 30 seconds are over";
+        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
+        if (count == -1 && errno == EINTR) continue; /* only a signal */
+        if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return "408 Request Timeout: nothing came for 10 seconds";
+        if (count <= 0) return left_early;
+        request[size += (size_t)count] = '\0';
+        if (strlen(request) < size) return "400 Bad Request: a zero byte";
+        if (strncmp(request, "\r\n", 2) == 0) memmove(request, request + 2, (size -= 2) + 1);
+        char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
+        bool bare = lf != NULL && (crlf == NULL || lf < crlf); /* line feeds alone will do */
+        if (bare || crlf != NULL) return *(bare ? lf + 2 : crlf + 3) = '\0', NULL;
+        char *line = strchr(request, '\n'), *version = strstr(request, " HTTP/");
+        if (line != NULL && (version == NULL || version > line)) return bad_line; /* HTTP/0.9 */
+    }
+    return strchr(request, '\n') == NULL ? "414 URI Too Long: 8192 bytes are the limit"
+                                         : "431 Request Header Fields Too Large: over 8192 bytes";
+}
+
+/* Returns how many header lines of the head have this name, which ends in a colon. RFC 9112 5 */
+static int count_headers(const char *head, const char *name) {
+    int count = 0;
+    for (const char *line = strchr(head, '\n'); line != NULL; line = strchr(line + 1, '\n'))
+        if (strncasecmp(line + 1, name, strlen(name)) == 0) count++;
+    return count;
+}
+
+/* Checks a whole head. Returns NULL for a GET or HEAD that may be answered, else 400, 405, 501
+ * or 505. RFC 9112 3 to 5 */
+static const char *check_head(const char *head) {
+    static const char others[] = "POST PUT DELETE CONNECT OPTIONS TRACE ";
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (const char *c = head; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c) && *c != '\n' && *c != '\t' && strncmp(c, "\r\n", 2) != 0)
+            return "400 Bad Request: a control character";
+
+    size_t method = strspn(head, token);
+    const char *target = head + method + (head[method] == ' ');
+    const char *version = target + strcspn(target, " \t\r\n"), *end = strchr(head, '\n');
+    if (method == 0 || target == head + method || version == target || end == NULL ||
+        strncmp(version, " HTTP/", 6) != 0 || !isdigit((unsigned char)version[6]) ||
+        version[7] != '.' || !isdigit((unsigned char)version[8]) ||
+        version + 9 + (version[9] == '\r') != end)
+        return bad_line;
+    if (version[6] != '1') return "505 HTTP Version Not Supported: this server speaks HTTP/1.1";
+
+    for (const char *line = end + 1; *line != '\0' && *line != '\r' && *line != '\n'; line++) {
+        size_t name = strspn(line, token);
+        if (name == 0 || line[name] != ':') return "400 Bad Request: a header is NAME: VALUE";
+        if ((line = strchr(line, '\n')) == NULL) return "400 Bad Request: a line without end";
+    }
+    int hosts = count_headers(head, "Host:");
+    if (hosts > 1 || (hosts == 0 && version[8] != '0'))
+        return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1";
+    if (strncmp(head, "GET ", 4) == 0 || strncmp(head, "HEAD ", 5) == 0) return NULL;
+    for (const char *other = others; *other != '\0'; other = strchr(other, ' ') + 1)
+        if (strncmp(head, other, method + 1) == 0)
+            return "405 Method Not Allowed: this server knows GET and HEAD";
+    return "501 Not Implemented: this server knows GET and HEAD";
+}
+
+/* Returns the path in the target of a checked head, and in size its bytes without the query.
+ * RFC 9112 3.2: "/path", or "http://host/path" */
+static const char *find_path(const char *head, size_t *size) {
+    const char *path = strchr(head, ' ') + 1;
+    if (strncasecmp(path, "http://", 7) == 0) path += 7 + strcspn(path + 7, "/? ");
+    while (path[0] == '/' && path[1] == '/') path++; /* as Location, //name would be a host */
+    *size = strcspn(path, "? ");
+    return path;
+}
+
+/* Decodes size bytes of text, %41 to A and so on, into path, and ends it with a zero. Returns
+ * NULL, or 400. RFC 3986 2.1 */
+static const char *decode(const char *text, size_t size, char *path) {
+    for (const char *end = text + size; text < end; text++, path++) {
+        *path = *text;
+        if (*text != '%') continue;
+        bool digits = isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
+        *path = digits ? (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16) : '\0';
+        if (*path == '\0') return "400 Bad Request: after % come two digits of a byte, never 00";
+        text += 2;
+    }
+    *path = '\0';
+    return NULL;
+}
+
+/* Opens the file at path below ROOT, one component after the other and through no symbolic link:
+ * so nothing leads out, not even a directory that becomes a link in this moment. Cuts path up.
+ * Returns the descriptor, or -1 with errno. POSIX openat(2) */
+static int open_below(char *path) {
+    int file = root;
+    char *rest = NULL, *name = strtok_r(path, "/", &rest);
+    for (; name != NULL && file != -1; name = strtok_r(NULL, "/", &rest)) {
+        int folder = file;
+        /* O_NONBLOCK: a FIFO that nobody writes must not keep us */
+        file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        if (folder != root) close(folder); /* changes errno only if it fails, and it does not */
+    }
+    return file;
+}
+
+/* Returns the content type for the end of a file's name. RFC 9110 8.3 */
+static const char *content_type(const char *path) {
+    static const char *const types[][2] = {
+        {".html", "text/html; charset=utf-8"},
+        {".txt", "text/plain; charset=utf-8"},
+        {".md", "text/plain; charset=utf-8"},
+
+        {".css", "text/css; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".json", "application/json"},
+        {".pdf", "application/pdf"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".jpg", "image/jpeg"},
+        {".jpeg", "image/jpeg"},
+        {".gif", "image/gif"},
+        {".webp", "image/webp"},
+        {".ico", "image/x-icon"},
+    };
+    const char *end = strrchr(path, '.');
+    for (size_t i = 0; end != NULL && i < sizeof types / sizeof types[0]; i++)
+        if (strcasecmp(end, types[i][0]) == 0) return types[i][1];
+    return "application/octet-stream";
+}
+
+/* Finds what a checked head asks for. Returns ok, with a descriptor in file or -1 there for the
+ * built-in page, and the type and the size of the file; or 301, 400, 403, 404 or 503. */
+static const char *open_target(const char *head, int *file, const char **type, long long *size) {
+    char path[HEAD_SIZE + sizeof "index.html"];
+    struct stat info;
+    size_t length;
+    const char *target = find_path(head, &length), *status = decode(target, length, path);
+    if (status != NULL) return status;
+    if (length > 0 && target[0] != '/') return "400 Bad Request: the target is no path";
+    bool folder = length == 0 || path[strlen(path) - 1] == '/';
+    if (root == -1) return length == 0 || strcmp(path, "/") == 0 ? ok : not_found;
+    if (strstr(path, "/..") != NULL) return forbidden;
+    if (folder) strcat(path, "index.html");
+    *type = content_type(path);
+    if ((*file = open_below(path)) == -1)
+        return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? not_found
+               : errno == EMFILE || errno == ENFILE                         ? busy
+                                                                            : forbidden;
+    if (fstat(*file, &info) == 0 && S_ISREG(info.st_mode)) return *size = info.st_size, ok;
+    close(*file);
+    *file = -1;
+    return !S_ISDIR(info.st_mode) || folder ? forbidden : moved;
+}
+
+/* Writes the page for a status, and for 200 the request in it, harmless as HTML: ASCII without
+ * markup. Returns its bytes. */
+static size_t write_page(char page[PAGE_SIZE], const char *status, const char *request) {
+    int name = (int)strcspn(status, ":");
+    char *end =
+        page + snprintf(page, PAGE_SIZE,
+                        "<!DOCTYPE html>\n<html lang=\"en\">\n<title>%.*s</title>\n"
+                        "<link rel=\"icon\" href=\"data:,\">\n<h1>%.*s</h1>\n<p>%s</p>\n<pre>",
+                        name, status, name, status, status + name + 2);
+    for (const char *c = status == ok ? request : ""; *c != '\0'; c++)
+        if (*c == '&' || *c == '<')
+            end += snprintf(end, 6, "%s", *c == '&' ? "&amp;" : "&lt;");
+        else if ((*c >= ' ' && *c <= '~') || *c == '\n')
+            *end++ = *c;
+        else if (*c != '\r')
+            end += snprintf(end, 5, "\\x%02x", (unsigned char)*c);
+    return (size_t)(end + snprintf(end, 8, "</pre>\n") - page);
+}
+
+/* Writes the head of an answer. Returns its bytes. RFC 9112 4, RFC 9110 6.6.1 (the date) */
+static size_t write_head(char answer[ANSWER_SIZE], const char *status, const char *type,
+                         long long size, const char *request) {
+    char date[40];
+    struct tm fields;
+    time_t now = time(NULL);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &fields));
+    char *end = answer + snprintf(answer, ANSWER_SIZE,
+                                  "HTTP/1.1 %.*s\r\nDate: %s\r\nContent-Type: %s\r\n"
+                                  "Content-Length: %lld\r\nConnection: close\r\n",
+                                  (int)strcspn(status, ":"), status, date, type, size);
+    if (strncmp(status, "405", 3) == 0) end += snprintf(end, 19, "Allow: GET, HEAD\r\n");
+    if (status == moved) {
+        size_t length;
+        const char *path = find_path(request, &length), *query = path + length;
+        end += snprintf(end, 2 * HEAD_SIZE, "Location: %.*s/%.*s\r\n", (int)length, path,
+                        (int)strcspn(query, " "), query);
+    }
+    return (size_t)(end + snprintf(end, 3, "\r\n") - answer);
+}
+
+/* Reads on for a while what a visitor still sends: to close with bytes unread would be a reset,
+ * which can destroy the answer on its way. RFC 9112 9.6 */
+static void take_rest(int client, char rest[ANSWER_SIZE]) {
+    struct timeval second = {.tv_sec = 1};
+    time_t deadline = time(NULL) + LINGER;
+    shutdown(client, SHUT_WR);
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    while (time(NULL) < deadline && recv(client, rest, ANSWER_SIZE, 0) > 0) continue;
+}
+
+/* Answers one request. Returns 0, or 1 after a failure that it has reported. RFC 9112 */
+static int serve_client(int client) {
+    char request[HEAD_SIZE + 1], page[PAGE_SIZE], answer[ANSWER_SIZE], peer[ADDRESS_SIZE];
+    struct sockaddr_storage address = {0};
+    struct timeval patience = {.tv_sec = SILENCE};
+    socklen_t size = sizeof address;
+    const char *type = NULL;
+    long long length = 0;
+    int file = -1, error;
+
+    getpeername(client, (struct sockaddr *)&address, &size);
+    address_name(&address, size, peer);
+    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    const char *status = receive_head(client, request);
+    if (status == left_early) return report("recv", peer, left_early);
+    if (status == NULL) status = check_head(request);
+    if (status == NULL) status = open_target(request, &file, &type, &length);
+
+    /* the head and, in the same send, as much of the body as fits */
+    if (file == -1) length = (long long)write_page(page, status, request);
+    if (file == -1) type = content_type(".html");
+    size_t used = write_head(answer, status, type, length, request);
+    if (strncmp(request, "HEAD ", 5) == 0) length = 0;
+    if (file == -1) memcpy(answer + used, page, (size_t)length), used += (size_t)length;
+    long long left = file == -1 ? 0 : length; /* in the file */
+    ssize_t count;
+    do {
+        size_t room = ANSWER_SIZE - used;
+        count = file == -1
+                    ? 0
+                    : read(file, answer + used, left < (long long)room ? (size_t)left : room);
+        if (count > 0) used += (size_t)count, left -= count;
+        error = send_all(client, answer, used) == -1 ? errno : 0;
+        used = 0;
+    } while (error == 0 && left > 0 && count > 0);
+    if (file != -1) close(file);
+    if (error == EAGAIN || error == EWOULDBLOCK)
+        return report("send", peer, "nothing was taken for 10 seconds");
+    if (error != 0) return report("send", peer, strerror(error));
+    if (left > 0) return report("read", peer, "the file is shorter than it was");
+    printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
+           status, length);
+    if (status[0] >= '4' || count_headers(request, "Content-Length:") > 0 ||
+        count_headers(request, "Transfer-Encoding:") > 0)
+        take_rest(client, answer);
+    return 0;
+}
+
+/* Returns how many threads the limit of descriptors allows, which it raises where it may: each
+ * needs two, for its visitor and a file. POSIX setrlimit(2) */
+static int allowed_threads(void) {
+    const rlim_t wanted = 2 * POOL_SIZE + 16;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) return POOL_SIZE;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted) return POOL_SIZE;
+    return limit.rlim_cur < 18 ? 1 : (int)(limit.rlim_cur - 16) / 2;
+}
+
+/* What each thread of the pool runs: visitor after visitor, for ever. */
+static void *work(void *name) {
+    for (;;) {
+        /* 4. accept: the client gets a socket of its own */
+        int client = accept(listener, NULL, NULL);
+        if (client == -1 && accept_failed(name)) continue;
+
+        /* 5. talk */
+        serve_client(client);
+
+        /* 6. close */
+        close(client);
+    }
+    return NULL;
+}
+
+int main(int argc, char *argv[]) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char name[ADDRESS_SIZE];
+    int threads = 0, error = 0;
+
+    read_arguments(argc, argv);
+    if (argc > 3 && (root = open(argv[3], O_RDONLY | O_DIRECTORY)) == -1)
+        return report("open", argv[3], strerror(errno));
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN);              /* sending to a client that has left fails, no more */
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+
+    /* 1. create, 2. bind, 3. listen */
+    listener = open_listener();
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    address_name(&address, size, name);
+
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    flockfile(stdout); /* nobody prints before the first line */
+    for (int most = allowed_threads(); threads < most && error == 0; threads++)
+        error = pthread_create(&thread, &attributes, work, name);
+    if (error != 0) report("pthread_create", name, strerror(error));
+    if (error != 0 && threads == 1) return 1;
+    printf("listening on %s\n", name);
+    funlockfile(stdout);
+    for (;;) pause(); /* the signals end it */
+}
