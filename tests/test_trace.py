@@ -19,7 +19,8 @@ import calls as tracing
 TRACE = [sys.executable, str(kit.ROOT / "scripts" / "trace")]
 # a sanitized program does not run under strace: the leak sanitizer traces it itself
 THERE = [key for key in sorted(lessons.LESSONS)
-         if not kit.SANITIZED and (kit.ROOT / lessons.LESSONS[key]["folder"] / "server.c").exists()]
+         if not kit.SANITIZED and all((kit.ROOT / lessons.LESSONS[key]["folder"] / name).exists()
+                                      for name in ("server.c", "client.c"))]
 STEADY = [key for key in THERE if key in ("01", "02", "05")]
 
 LISTEN = """
