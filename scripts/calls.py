@@ -36,7 +36,7 @@ class Socket:
         self.asked = None                   # the address that connect was given
         self.connect = self.accept = None   # the call that made the connection
         self.ends = []                      # calls after which nothing more is sent
-        self.refs, self.bound, self.moved = 0, False, False
+        self.refs, self.bound, self.moved, self.stranger = 0, False, False, False
         self.calls = []
 
     def seen_as(self):
@@ -403,6 +403,8 @@ class Reader:
 
 def hidden(sock):
     """Whether a socket belongs to the C library's own look-ups and not to the program."""
+    if sock.stranger:
+        return True
     path = (sock.asked or "") + " " + (sock.remote or "")
     if sock.family == "AF_NETLINK":
         return True
@@ -437,6 +439,17 @@ def pair_streams(sockets):
             # strace cannot name a socket that was gone before it looked
             one.peer.local = one.peer.local or one.remote
             one.accept.causes.append((one.peer.connect, "SYN" if one.family != "AF_UNIX" else "connect"))
+
+
+def strangers(sockets):
+    """Marks and returns the connections that came from neither program: another process of the machine
+    connected to the port by chance. Only when every connection of the pair has both its ends."""
+    if any(s.connect and s.kind == "stream" and not s.connect.errno and not s.peer for s in sockets):
+        return []
+    found = [s for s in sockets if s.accept and s.remote and re.match(r"[\d\[]", s.remote) and not s.peer]
+    for sock in found:
+        sock.stranger = True
+    return found
 
 
 def join_stream(sender, receiver):
@@ -494,21 +507,23 @@ def join_datagrams(sockets):
 
 
 def join(readers):
-    """All visible calls of all programs, each with its causes."""
+    """All visible calls of all programs, each with its causes, and the sockets left out as strangers'."""
     sockets = [sock for reader in readers for sock in reader.sockets]
     pair_streams([s for s in sockets if not hidden(s)])
+    others = strangers([s for s in sockets if not hidden(s)]) if len(readers) > 1 else []
     for sock in sockets:
         if sock.peer and sock.kind == "stream":
             join_stream(sock, sock.peer)
     join_datagrams(sockets)
-    calls = [c for reader in readers for c in reader.calls if c.sock is None or not hidden(c.sock)]
+    calls = [c for reader in readers for c in reader.calls
+             if not (c.sock and hidden(c.sock) or c.new and hidden(c.new))]
     for number, call in enumerate(calls):
         if call.name in POLLS and call.ret:
             call.causes = poll_causes(call, calls[number + 1:])
     for call in calls:
         for cause, _ in call.causes:
             cause.effects.append(call)
-    return calls
+    return calls, others
 
 
 def poll_causes(call, later):

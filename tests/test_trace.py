@@ -224,6 +224,20 @@ client: close(3) = 0""".splitlines()
         client = [line.split()[1].split("(")[0] for line in lines if line.startswith("client")]
         self.assertEqual(client, ["socket", "connect", "close"])
 
+    def test_a_connection_from_elsewhere_is_left_out(self):
+        told = self.folder / "port"
+        server = LISTEN + """
+open(%r, "w").write("%%d\\n" %% listener.getsockname()[1])
+for client in [listener.accept()[0] for _ in range(2)]:
+    client.recv(9)
+""" % str(told)
+        program = self.start(TRACE + ["--pair", python(server), python(CONNECT + "peer.send(b'hi')", "{port}"),
+                                      "--calls"], env=self.environment)
+        program.until(lambda: told.exists() and told.read_text().endswith("\n"), "the port")
+        kit.connect(int(told.read_text())).close()
+        self.assertEqual((program.wait(), program.out.count(b"accept4")), (0, 1), program.err)
+        self.assertIn(b"left out", program.err)
+
     def test_unix_sockets_show(self):
         path = str(self.folder / "here")
         server = LISTEN.replace('create_server(("127.0.0.1", 0))', "socket(socket.AF_UNIX)").replace(
