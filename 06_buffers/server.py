@@ -1,0 +1,366 @@
+"""server.py - lesson 06, what lies between send and recv: the slow reader.
+
+Run:         python3 server.py [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]
+Talk to it:  python3 client.py, in a second terminal
+New:         what has arrived waits in the kernel until recv takes it; when the buffer is full,
+             TCP makes the sender wait
+Not yet:     whether all has come: an end of file does not tell, framing_server.py does
+"""
+import fcntl
+import getopt
+import os
+import signal
+import socket
+import struct
+import sys
+import termios
+import threading
+import time
+import types
+
+LOWEST_PORT = 0  # 0: the kernel picks a free port
+BACKLOG = 128  # connections that may wait for accept
+RECEIVE_SIZE = 131072  # bytes that one recv takes at most: 1024 would be 2.6 times slower
+READS = 20  # recvs a second of a slow reader
+PERIOD = 65521  # bytes after which the pattern repeats: a prime, as no buffer's size
+WIDEST = 500  # columns of a terminal that the bars use at most
+COPYING = 0.001  # seconds: a call that takes longer has waited, copying takes less
+TICK = 0.1  # seconds between two rows or pictures
+PROGRAM, TRANSFERRED, CALL, PARTIALLY = "server", "received", "recv", "recvs not full"
+USAGE = """usage: server [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]
+       (127.0.0.1 19536 0; PORT 0 to 65535, 0: any free one; 0 bytes per second: no limit)
+-s  ask for a send buffer of so many bytes    -r  for a receive buffer"""
+
+# since: start of the call in progress; content: for the summary
+progress = types.SimpleNamespace(bytes=0, calls=0, partial=0, again=0, blocked=0, since=0,
+                                 content=", content intact")
+output = types.SimpleNamespace(start="\033[?25l", time=0, bytes=0, speed=0, error=None, stopped=False)
+lock = threading.Lock()  # of progress
+finished = threading.Event()  # wakes the watcher
+
+
+# ---- Helpers: the same text in every lesson that has them ----
+
+
+def say(line, to=1, end="\n"):
+    """Writes a line, at once and whole, on stdout (1) or stderr (2). Returns None, or the error: a
+    server serves on when nobody reads what it prints. os.write, because print has a buffer."""
+    try:
+        os.write(to, (line + end).encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        return error
+
+
+def read_arguments(*defaults):
+    """Returns HOST, PORT and what else the arguments hold, as bytes, the default for each that is
+    missing; ends the program if they ask for help (exit status 0) or are wrong usage (2)."""
+    given = [os.fsencode(argument) for argument in sys.argv[1:]]
+    host, port, *more = given + list(defaults[len(given):])
+    wants_help = given[:1] in ([b"-h"], [b"--help"])
+    if (wants_help or host.startswith(b"-") or len(given) > len(defaults) or not port.isdigit()
+            or not LOWEST_PORT <= float(port) <= 65535):  # int raises for 5000 digits
+        say(USAGE, to=1 if wants_help else 2)
+        sys.exit(0 if wants_help else 2)
+    return host, port, *more
+
+
+def report(operation, object, reason):
+    """Says on stderr which operation failed, on what and why. Returns the exit status for it, 1."""
+    say(f"{PROGRAM}: {operation} {object}: {reason}", to=2)
+    return 1
+
+
+def address_name(address):
+    """Returns an address as 127.0.0.1:19527 or [::1]:19527. socket.getnameinfo"""
+    ip, service = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    return f"[{ip}]:{service}" if ":" in ip else f"{ip}:{service}"
+
+
+def open_listener(host, port):
+    """Returns a socket that listens on the first address of HOST that works; if none does, ends the
+    program with exit status 1. socket.getaddrinfo, socket.socket.bind, listen"""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        sys.exit(report("resolve", os.fsdecode(host), error.strerror))
+    for family, kind, protocol, _, address in addresses:
+        try:
+            listener = socket.socket(family, kind, protocol)  # 1. create
+            # what is left of an earlier run's connections must not keep the port from us
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)  # 2. bind
+            listener.listen(BACKLOG)  # 3. listen
+            return listener
+        except OSError as error:
+            reason = error.strerror
+    sys.exit(report("bind", address_name(address), reason))
+
+
+def stop(number, frame):
+    """Ends the program on SIGINT and SIGTERM, wherever it is, its threads too."""
+    os._exit(0)
+
+
+def whole_number(text, lowest, highest):
+    """Returns the bytes as a whole number; if they are none from lowest to highest, ends the program
+    with exit status 2."""
+    if text.isdigit() and len(text) < 20 and lowest <= int(text) <= highest:
+        return int(text)
+    say(USAGE, to=2)
+    sys.exit(2)
+
+
+def make_pattern(count):
+    """Returns the pattern, of PERIOD + count bytes: the byte at position p of a transfer is
+    pattern[p % PERIOD], so that count bytes from any position lie in one piece."""
+    period, value = bytearray(PERIOD), 0
+    for p in range(PERIOD):
+        value = (value * 69069 + 1) % 2**32  # looks random: a missing byte shifts all the others
+        period[p] = value >> 24
+    return (bytes(period) * (count // PERIOD + 2))[:PERIOD + count]
+
+
+def buffer_size(connection, option):
+    """Returns the bytes that the kernel lets a buffer of the socket have, SO_SNDBUF or SO_RCVBUF. It
+    is asked again and again, since the kernel may let them grow. socket.getsockopt"""
+    return connection.getsockopt(socket.SOL_SOCKET, option)
+
+
+def ask_for_buffer(connection, option, size):
+    """Asks the kernel for a buffer of so many bytes (0: asks for nothing) and prints what it grants:
+    Linux doubles the number, since its own bookkeeping lies in the buffer too. socket(7)"""
+    name = "SO_SNDBUF" if option == socket.SO_SNDBUF else "SO_RCVBUF"
+    if size > 0:
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, option, size)
+        except OSError as error:
+            sys.exit(report("setsockopt", name, error.strerror))
+    asked = f"asked for {size} bytes" if size > 0 else "not asked for"
+    say(f"{name}: {asked}, granted {buffer_size(connection, option)}", to=2)
+
+
+def queue_length(connection, option):
+    """Returns the bytes in a queue of the socket: taken by send and not yet acknowledged by the peer
+    (SO_SNDBUF), or arrived and not yet taken by recv (SO_RCVBUF); -1 if the system does not tell."""
+    try:
+        if option == socket.SO_SNDBUF and sys.platform == "darwin":
+            return connection.getsockopt(socket.SOL_SOCKET, 0x1024)  # SO_NWRITE
+        if option == socket.SO_SNDBUF and not sys.platform.startswith("linux"):
+            return -1
+        request = termios.FIONREAD if option == socket.SO_RCVBUF else termios.TIOCOUTQ  # SIOCOUTQ
+        return int.from_bytes(fcntl.ioctl(connection, request, bytes(4)), sys.byteorder)
+    except OSError:
+        return -1
+
+
+def call_begins():
+    """Notes that a call begins that may block."""
+    with lock:
+        progress.since = time.monotonic()
+
+
+def call_ended(count, asked, full):
+    """Notes that it ended, with count bytes (-1: none) of those asked for; full: for want of room."""
+    with lock:
+        took = time.monotonic() - progress.since
+        progress.since = 0
+        if full or took > COPYING:
+            progress.blocked += took
+        progress.again += full
+        if count > 0:
+            progress.bytes += count
+            progress.calls += 1
+            progress.partial += count < asked
+
+
+def progress_now():
+    """Returns the progress until now: a call that blocks at this moment counts as blocked, and since
+    is when it began, 0 if none does."""
+    with lock:
+        p = types.SimpleNamespace(**vars(progress))
+    waits = time.monotonic() - p.since if p.since else 0
+    if waits > COPYING:
+        p.blocked += waits
+    else:
+        p.since = 0
+    return p
+
+
+def sum_up():
+    """Prints the transfer until now in words, on stderr: stdout has the rows. What a call in progress
+    has already moved counts when it returns."""
+    p = progress_now()
+    seconds = time.monotonic() - progress.start
+    again = f", EAGAIN {p.again} times" if p.again else ""
+    say(f"{TRANSFERRED} {p.bytes} bytes in {p.calls} {CALL}s{p.content}, {p.partial} {PARTIALLY}, "
+        f"blocked {p.blocked:.3f} s of {seconds:.3f} s{again}", to=2)
+
+
+def queue_drawn(columns, name, count, limit):
+    """Returns a queue as a line of less than columns characters: its name, a bar of what is left of
+    the width, its bytes and its buffer's."""
+    numbers = f"{count:7}/{limit:7}" if count >= 0 else "not told by this system"
+    width = max(columns - len(name) - len(numbers) - len(" [] ") - 1, 0)
+    filled = -(-count * width // limit) if count > 0 and limit > 0 else 0
+    return f"{name} [{'#' * filled:.<{width}.{width}}] {numbers}"[:columns - 1]
+
+
+def show():
+    """Shows the transfer at this moment: on a terminal four lines in the place of the four before,
+    anywhere else a row of CSV."""
+    p, moment = progress_now(), time.monotonic() - progress.start
+    going = queue_length(progress.socket, socket.SO_SNDBUF)
+    coming = queue_length(progress.socket, socket.SO_RCVBUF)
+    if not os.isatty(1):
+        output.error = say(f"{moment:.3f},{p.bytes},{going},{coming},{p.calls},{p.partial},"
+                           f"{int(p.blocked * 1000)}") or output.error
+        return
+    columns = min(struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))[1] or 80, WIDEST)
+    if moment - output.time > 0.05:
+        output.speed = (p.bytes - output.bytes) / (moment - output.time) / 1e6
+    state = f", BLOCKED since {p.since - progress.start:.1f} s" if p.since else ""
+    lines = [queue_drawn(columns, "send queue", going, buffer_size(progress.socket, socket.SO_SNDBUF)),
+             queue_drawn(columns, "recv queue", coming, buffer_size(progress.socket, socket.SO_RCVBUF)),
+             f"{moment:.1f} s, {p.bytes} bytes, {output.speed:.2f} MB/s"[:columns - 1],
+             f"{p.calls} {CALL}s{state}"[:columns - 1]]
+    # 4A: four lines up; ?25l: hide the cursor; K: clear the rest of the line
+    output.error = say(output.start + "\r" + "\033[K\n".join(lines) + "\033[K") or output.error
+    output.start, output.time, output.bytes = "\033[4A", moment, p.bytes
+
+
+def interrupted(number, frame):
+    """Tells the thread that watches of SIGINT or SIGTERM."""
+    output.stopped = True
+    finished.set()
+
+
+def watch():
+    """The second thread: shows the transfer 10 times a second, and at its end. Is that end SIGINT or
+    SIGTERM, it sums up and ends the program with exit status 0. threading.Event.wait"""
+    due, over = progress.start, False
+    while not over:
+        while due <= time.monotonic():
+            due += TICK
+        over = finished.wait(due - time.monotonic())
+        show()
+    if os.isatty(1):
+        say("\033[?25h", end="")  # show the cursor
+    if output.stopped:
+        sum_up()
+        os._exit(0)
+
+
+def start_watching(connection):
+    """Starts watching the transfer on a socket. threading.Thread"""
+    progress.socket, progress.start = connection, time.monotonic()
+    if not os.isatty(1):
+        say(f"seconds,bytes,send_queue,receive_queue,{CALL}s,partial,blocked_ms")
+    show()
+    output.watcher = threading.Thread(target=watch)
+    output.watcher.start()
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+
+
+def stop_watching():
+    """Ends it: the last row or picture, then the words. threading.Thread.join"""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending already
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    finished.set()
+    output.watcher.join()
+    sum_up()
+
+
+# ---- The lesson ----
+
+
+def read_options():
+    """Returns the options, sizes as numbers, and leaves the other arguments; ends the program as
+    read_arguments does. getopt.getopt"""
+    options = {"-s": 0, "-r": 0}
+    try:
+        given, rest = getopt.getopt(sys.argv[1:], "s:r:")
+    except getopt.GetoptError:
+        read_arguments(b"", b"1")  # help or no option of ours: this ends the program
+    for option, value in given:
+        options[option] = whole_number(os.fsencode(value), 1, 2**31 - 1)
+    sys.argv[1:] = rest
+    return options
+
+
+def keep_pace(count, pace):
+    """Waits until a slow reader of pace bytes a second may have taken count bytes. time.sleep"""
+    time.sleep(max(progress.start + count / pace - time.monotonic(), 0))
+
+
+def receive_pattern(client, pattern, pace):
+    """Receives the pattern to its end. Returns the position of the first wrong byte, or None; raises
+    OSError. socket.socket.recv"""
+    size = min(pace // READS + 1, RECEIVE_SIZE) if pace else RECEIVE_SIZE  # little at a time
+    position, damaged, received = 0, None, b""
+    while True:
+        count = -1
+        call_begins()
+        try:
+            received = client.recv(size)
+            count = len(received)
+        finally:
+            call_ended(count, size, False)
+        if not received:
+            return damaged
+        offset = position % PERIOD
+        expected = pattern[offset:offset + count]
+        if damaged is None and received != expected:
+            damaged = position + next(i for i in range(count) if received[i] != expected[i])
+            progress.content = ", content damaged"
+        position += count
+        if pace:
+            keep_pace(position, pace)
+
+
+def main():
+    options = read_options()
+    host, port, pace = read_arguments(b"127.0.0.1", b"19536", b"0")
+    pace = whole_number(pace, 0, 2**63 - 1)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    pattern = make_pattern(RECEIVE_SIZE)
+
+    # 1. create, 2. bind, 3. listen
+    listener = open_listener(host, port)
+    name = address_name(listener.getsockname())
+    say(f"listening on {name}")
+    # the client's socket gets what the listener has, and the receive buffer must be known when the
+    # connection is made: TCP then agrees on the unit that it is announced in
+    ask_for_buffer(listener, socket.SO_SNDBUF, options["-s"])
+    ask_for_buffer(listener, socket.SO_RCVBUF, options["-r"])
+
+    # 4. accept: the client gets a socket of its own
+    try:
+        client, address = listener.accept()
+    except OSError as error:
+        return report("accept", name, error.strerror)
+    listener.close()  # one transfer: the next client shall not wait for it in vain
+    peer = address_name(address)
+    say(f"{peer} connected", to=2)
+
+    # 5. talk
+    start_watching(client)
+    failure, damaged, status = None, None, 0
+    try:
+        damaged = receive_pattern(client, pattern, pace)
+    except OSError as error:
+        failure = error
+    stop_watching()
+    if failure:
+        status = report("recv", peer, failure.strerror)
+    if damaged is not None:
+        status = report("check", peer, f"byte {damaged} is not what was sent there")
+
+    # 6. close
+    client.close()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
