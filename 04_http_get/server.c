@@ -175,7 +175,7 @@ static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one 
 
 /* The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it
  * for the visitor; NULL means that nothing is wrong so far. RFC 9110 15 */
-static const char ok[] = "200 OK: this page came through a TCP socket. What you sent:";
+static const char ok[] = "200 OK: This page came through a TCP socket, in answer to your request:";
 static const char moved[] = "301 Moved Permanently: a directory ends in /";
 static const char forbidden[] = "403 Forbidden: this is not for you";
 static const char not_found[] = "404 Not Found: there is no such file";
@@ -201,11 +201,11 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
             return "408 Request Timeout: nothing came for 10 seconds";
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
-        if (strlen(request) < size) return "400 Bad Request: a zero byte";
         if (strncmp(request, "\r\n", 2) == 0) memmove(request, request + 2, (size -= 2) + 1);
         char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
         bool bare = lf != NULL && (crlf == NULL || lf < crlf); /* line feeds alone will do */
         if (bare || crlf != NULL) return *(bare ? lf + 2 : crlf + 3) = '\0', NULL;
+        if (strlen(request) < size) return "400 Bad Request: a zero byte";
         char *line = strchr(request, '\n'), *version = strstr(request, " HTTP/");
         if (line != NULL && (version == NULL || version > line)) return bad_line; /* HTTP/0.9 */
     }
