@@ -163,7 +163,8 @@ def raw_calls(lines):
         if ends:
             took = re.search(r" <(\d+\.\d+)>$", text)
             call[3] = text[ends[-1].end():took.start() if took else len(text)].strip()
-            call[5] = call[4] + float(took.group(1)) if took else None
+            # strace counts a call's length from when it had printed the arguments, which takes it a while
+            call[5] = now if resumed else call[4] + float(took.group(1)) if took else None
     return calls
 
 
@@ -523,6 +524,8 @@ def join(readers):
     for call in calls:
         for cause, _ in call.causes:
             cause.effects.append(call)
+        if call.causes and call.t1 is not None:
+            call.t1 = max([call.t1] + [cause.t0 + 1e-6 for cause, _ in call.causes])
     return calls, others
 
 

@@ -21,7 +21,7 @@ TRACE = [sys.executable, str(kit.ROOT / "scripts" / "trace")]
 THERE = [key for key in sorted(lessons.LESSONS)
          if not kit.SANITIZED and all((kit.ROOT / lessons.LESSONS[key]["folder"] / name).exists()
                                       for name in ("server.c", "client.c"))]
-STEADY = [key for key in THERE if key in ("01", "02", "05")]
+STEADY = [key for key in THERE if key in ("01", "02", "03", "05")]
 
 LISTEN = """
 import os, socket, struct, sys, threading
