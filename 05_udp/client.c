@@ -1,0 +1,212 @@
+/*
+ * client.c - lesson 05, datagrams: each line is one, each answer another.
+ *
+ * Run:         ./client [HOST [PORT]]      (Ctrl-D ends it; an empty line is an empty datagram)
+ * Talk to it:  ./server, in another terminal
+ * New:         a datagram may get lost, and nobody says so: wait 1 s, send again, 3 times at most
+ * Not yet:     which sending was answered, and how often the server took the line, the bare text
+ *              does not tell: numbered_client.c
+ */
+#define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum {
+    ARGUMENTS = 2,       /* HOST, PORT */
+    LOWEST_PORT = 1,     /* nobody listens on port 0 */
+    RECEIVE_SIZE = 1024, /* bytes of a datagram that we take at most; the largest has 65,507 */
+    ADDRESS_SIZE = 80,   /* bytes of an address in words, up to [IPv6%interface]:port */
+    PATIENCE = 1,        /* seconds to wait for the answer */
+    TRIES = 3,           /* how often a line is sent at most */
+};
+#ifdef __linux__ /* recv returns a datagram's real length, also when it took less of it */
+enum { ROOM = RECEIVE_SIZE, FLAGS = MSG_TRUNC };
+static const char at_least[] = "";
+#else /* a byte more than we take tells that it was longer, not by how much */
+enum { ROOM = RECEIVE_SIZE + 1, FLAGS = 0 };
+static const char at_least[] = "at least ";
+#endif
+static const char *host = "127.0.0.1", *port = "19535";
+static const char program[] = "client";
+static const char usage[] = "usage: client [HOST [PORT]]    (127.0.0.1 19535)\n"
+                            "PORT 1 to 65535; sends each line of standard input\n";
+
+/* ---- Helpers: the same text in every lesson that has them ---- */
+
+/* Takes HOST and PORT from the arguments; ends the program if these ask for help (exit status 0)
+ * or are wrong usage (2). */
+static void read_arguments(int argc, char *argv[]) {
+    bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+    if (argc > 1) host = argv[1];
+    if (argc > 2) port = argv[2];
+    bool digits = port[0] != '\0' && port[strspn(port, "0123456789")] == '\0';
+    long number = strtol(port, NULL, 10);
+    if (help || host[0] == '-' || argc > 1 + ARGUMENTS || !digits || number < LOWEST_PORT ||
+        number > 65535) {
+        fputs(usage, help ? stdout : stderr);
+        exit(help ? 0 : 2);
+    }
+}
+
+/* Says on stderr which operation failed, on what and why. Returns the exit status for it, 1. */
+static int report(const char *operation, const char *object, const char *reason) {
+    fprintf(stderr, "%s: %s %s: %s\n", program, operation, object, reason);
+    return 1;
+}
+
+/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
+ * POSIX getnameinfo(3) */
+static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
+    char ip[64], service[8];
+    if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return strcpy(name, "unknown address");
+    snprintf(name, ADDRESS_SIZE, strchr(ip, ':') == NULL ? "%s:%s" : "[%s]:%s", ip, service);
+    return name;
+}
+
+/* Returns the bytes of the character at text, which has size bytes; 0 if that is no valid UTF-8
+ * or a control character, which could drive the terminal. RFC 3629 */
+static size_t printable(const char *text, size_t size) {
+    static const long lowest[] = {0, ' ', 0xA0, 0x800, 0x10000}; /* code point for each length */
+    long c = (unsigned char)text[0];
+    size_t length = c < 0x80 ? 1 : c < 0xC0 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF8 ? 4 : 0;
+    c = length < 2 ? c : c & (0x7F >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (i == size || (text[i] & 0xC0) != 0x80) return 0;
+        c = c << 6 | (text[i] & 0x3F);
+    }
+    bool valid = c >= lowest[length] && c != 0x7F && (c < 0xD800 || c > 0xDFFF) && c <= 0x10FFFF;
+    return valid ? length : 0;
+}
+
+/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
+ * text, of 4 * count + 1 bytes. */
+static char *shown(const char *bytes, size_t count, char *text) {
+    static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
+    char *end = text;
+    for (size_t i = 0, length; i < count; i += length) {
+        const char *found = memchr(special, bytes[i], 4);
+        length = printable(bytes + i, count - i);
+        if (length > 0 && found == NULL) {
+            memcpy(end, bytes + i, length);
+            end += length;
+        } else {
+            end += found != NULL ? snprintf(end, 3, "\\%c", letters[found - special])
+                                 : snprintf(end, 5, "\\x%02x", (unsigned char)bytes[i]);
+            length = 1;
+        }
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Returns the addresses of HOST; if it has none, ends the program with exit status 1. Nothing
+ * tells yet whether a server is there. POSIX getaddrinfo(3) */
+static struct addrinfo *find_addresses(void) {
+    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *addresses;
+    int error = getaddrinfo(host, port, &hints, &addresses);
+    if (error != 0) exit(report("resolve", host, gai_strerror(error)));
+    return addresses;
+}
+
+/* Returns errno in words: EAGAIN is how a wait ends that took too long. */
+static const char *reason(void) {
+    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK;
+    return timed_out ? "no answer, sent 3 times, waited 1 second each time" : strerror(errno);
+}
+
+/* ---- The lesson ---- */
+
+static char peer[ADDRESS_SIZE];       /* the address in use */
+static const struct addrinfo *chosen; /* where to begin: the first, or the one that answered */
+static const char *operation;         /* what was done last, for the report if it failed */
+
+/* Prints an answer, of which the first RECEIVE_SIZE bytes are at received, without its first
+ * header bytes. Returns 0, or 1 after a failure that it has reported: a cut answer is one. */
+static int print_answer(const char *received, ssize_t length, size_t header) {
+    char text[4 * RECEIVE_SIZE + 1], problem[ADDRESS_SIZE];
+    bool cut = length > RECEIVE_SIZE; /* the rest of it is gone: no recv will bring it */
+    size_t count = cut ? RECEIVE_SIZE : (size_t)length;
+
+    printf("%s\n", shown(received + header, count - header, text));
+    if (ferror(stdout)) return report("write", "standard output", strerror(errno));
+    snprintf(problem, sizeof problem, "an answer of %s%zd bytes, cut off after %d", at_least,
+             length, RECEIVE_SIZE);
+    return cut ? report("recv", peer, problem) : 0;
+}
+
+/* Sends a line over a connected socket, TRIES times at most, until its answer comes. Returns the
+ * answer's length; -1 with errno, EAGAIN when none came. POSIX send(2), recv(2) */
+static ssize_t ask(int server, const char *message, size_t size, char received[ROOM]) {
+    ssize_t length = -1;
+    for (int tries = 0; tries < TRIES; tries++) {
+        /* 3. send: the whole line in one datagram; the kernel refuses what is too long for one */
+        operation = "send";
+        if (send(server, message, size, 0) == -1) return -1;
+
+        /* 4. receive: a whole datagram, perhaps an empty one */
+        operation = "recv";
+        do length = recv(server, received, ROOM, FLAGS);
+        while (length == -1 && errno == EINTR); /* only a signal */
+        if (length != -1 || (errno != EAGAIN && errno != EWOULDBLOCK)) break;
+    }
+    return length;
+}
+
+/* Sends a line and prints the answer. Returns 0, or 1 after a failure that it has reported.
+ * Each line has a socket of its own: an answer that comes too late for its line goes to a port
+ * that is gone, and is not taken for the answer to the next one, unless by rare chance the kernel
+ * hands out the same port again. POSIX socket(2), connect(2) */
+static int exchange(const char *message, size_t size) {
+    struct timeval patience = {.tv_sec = PATIENCE};
+    char received[ROOM];
+    ssize_t length = -1;
+    for (const struct addrinfo *a = chosen; a != NULL && length == -1; a = a->ai_next) {
+        address_name(a->ai_addr, a->ai_addrlen, peer);
+        operation = "connect";
+        int server = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
+        if (server == -1) continue;
+        setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        /* 2. connect: sends nothing, but from now on only this address is heard, and a port
+         * where nobody is refuses (ICMP), where the system tells */
+        if (connect(server, a->ai_addr, a->ai_addrlen) == 0)
+            length = ask(server, message, size, received);
+        if (length != -1) chosen = a;
+        close(server); /* 5. close */
+    }
+    return length == -1 ? report(operation, peer, reason()) : print_answer(received, length, 0);
+}
+
+int main(int argc, char *argv[]) {
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    int status = 0;
+
+    read_arguments(argc, argv);
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN);              /* nobody reads our output any more: the write fails */
+    struct addrinfo *addresses = find_addresses();
+    chosen = addresses;
+
+    while (status == 0) {
+        if (isatty(STDIN_FILENO)) fputs("message (Ctrl-D ends): ", stdout), fflush(stdout);
+        if ((length = getline(&line, &size, stdin)) == -1) break;
+        if (line[length - 1] == '\n') length--;
+        status = exchange(line, (size_t)length);
+    }
+    if (ferror(stdin)) status = report("read", "standard input", strerror(errno));
+
+    free(line);
+    freeaddrinfo(addresses);
+    return status;
+}
