@@ -198,8 +198,10 @@ int main(int argc, char *argv[]) {
     struct addrinfo *addresses = find_addresses();
     chosen = addresses;
 
+    /* 1. create, 2. connect, 3. send, 4. receive, 5. close: all of it for each line */
+    bool terminal = isatty(STDIN_FILENO);
     while (status == 0) {
-        if (isatty(STDIN_FILENO)) fputs("message (Ctrl-D ends): ", stdout), fflush(stdout);
+        if (terminal) fputs("message (Ctrl-D ends): ", stdout), fflush(stdout);
         if ((length = getline(&line, &size, stdin)) == -1) break;
         if (line[length - 1] == '\n') length--;
         status = exchange(line, (size_t)length);

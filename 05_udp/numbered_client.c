@@ -239,8 +239,10 @@ int main(int argc, char *argv[]) {
     struct addrinfo *addresses = find_addresses();
     chosen = addresses;
 
+    /* 1. create, 2. connect at the first line, 3. send, 4. receive, again and again */
+    bool terminal = isatty(STDIN_FILENO);
     while (status == 0) {
-        if (isatty(STDIN_FILENO)) fputs("message (Ctrl-D ends): ", stdout), fflush(stdout);
+        if (terminal) fputs("message (Ctrl-D ends): ", stdout), fflush(stdout);
         if ((length = getline(&line, &size, stdin)) == -1) break;
         if (line[length - 1] == '\n') length--;
         status = exchange_numbered(line, (size_t)length);

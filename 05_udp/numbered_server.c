@@ -171,7 +171,8 @@ static bool receive_failed(const char *name) {
 /* Receives one datagram and answers it. Returns 0, or 1 after a failure that it has reported.
  * POSIX recvfrom(2), sendto(2), ntohl(3) */
 static int serve_numbered(int server, const char *name) {
-    static char received[ROOM], text[4 * RECEIVE_SIZE + 1], answer[REPLY_SIZE + RECEIVE_SIZE];
+    static char received[ROOM];
+    static char text[REPLY_SIZE + RECEIVE_SIZE]; /* the line to print first, then the answer */
     char peer[ADDRESS_SIZE];
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
@@ -196,9 +197,9 @@ static int serve_numbered(int server, const char *name) {
            shown(received + HEADER_SIZE, count, text));
 
     /* 4. send: the number as it came, then the reply */
-    memcpy(answer, &number, HEADER_SIZE);
-    count = HEADER_SIZE + fill_in(answer + HEADER_SIZE, reply, received + HEADER_SIZE, count);
-    if (sendto(server, answer, count, 0, (struct sockaddr *)&address, size) == -1)
+    memcpy(text, &number, HEADER_SIZE);
+    count = HEADER_SIZE + fill_in(text + HEADER_SIZE, reply, received + HEADER_SIZE, count);
+    if (sendto(server, text, count, 0, (struct sockaddr *)&address, size) == -1)
         return report("sendto", peer, strerror(errno));
     return 0;
 }

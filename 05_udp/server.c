@@ -166,7 +166,8 @@ static bool receive_failed(const char *name) {
 /* Receives one datagram and answers it. Returns 0, or 1 after a failure that it has reported.
  * POSIX recvfrom(2), sendto(2) */
 static int serve_datagram(int server, const char *name) {
-    static char received[ROOM], text[4 * RECEIVE_SIZE + 1], answer[REPLY_SIZE + RECEIVE_SIZE];
+    static char received[ROOM];
+    static char text[REPLY_SIZE + RECEIVE_SIZE]; /* the line to print first, then the answer */
     char peer[ADDRESS_SIZE];
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
@@ -182,8 +183,8 @@ static int serve_datagram(int server, const char *name) {
            length, cut ? ", cut off after 1024" : "", shown(received, count, text));
 
     /* 4. send: to that address, whole or not at all; that it arrives nobody says */
-    count = fill_in(answer, reply, received, count);
-    if (sendto(server, answer, count, 0, (struct sockaddr *)&address, size) == -1)
+    count = fill_in(text, reply, received, count);
+    if (sendto(server, text, count, 0, (struct sockaddr *)&address, size) == -1)
         return report("sendto", peer, strerror(errno));
     return 0;
 }
