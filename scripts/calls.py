@@ -391,13 +391,26 @@ class Reader:
                 call.note = "MSG_TRUNC"
 
     def number_threads(self):
-        """Numbers the threads that made socket calls, in the order of their creation."""
-        born = {}
+        """Numbers the threads that made socket calls, in the order of their creation. Of a pool whose
+        threads all wait in one and the same call to the end, only the first one's call is kept, with the
+        number of the last in .pools."""
+        born, count = {}, {}
         for call in self.calls:
             born.setdefault(call.tid, self.parents.get(call.tid, (0, 0.0, False))[1])
-        order = sorted(born, key=lambda tid: (born[tid], tid))
+            count[call.tid] = count.get(call.tid, 0) + 1
+        pools = {}
         for call in self.calls:
-            call.thread = order.index(call.tid) + 1
+            if count[call.tid] == 1 and call.t1 is None and call.name in WAITS:
+                pools.setdefault((call.name, call.sock), []).append(call)
+        pools = [pool for pool in pools.values() if len(pool) > 2]
+        idle = {call.tid: i for i, pool in enumerate(pools) for call in pool}
+        order = sorted(born, key=lambda tid: (idle.get(tid, -1), born[tid], tid))
+        number = {tid: i for i, tid in enumerate(order, 1)}
+        ranges = [sorted(number[call.tid] for call in pool) for pool in pools]
+        self.pools = {numbers[0]: numbers[-1] for numbers in ranges}
+        self.calls = [call for call in self.calls if call.tid not in idle or number[call.tid] in self.pools]
+        for call in self.calls:
+            call.thread = number[call.tid]
 
 
 # --- joining the two sides -------------------------------------------------------------------

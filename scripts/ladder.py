@@ -244,7 +244,8 @@ def tags(readers, calls):
     for actor, thread in seen:
         parts = ["c%d" % actor] if actor and clients else []
         if sum(1 for a, _ in seen if a == actor) > 1:
-            parts.append("t%d" % thread)
+            last = readers[actor].pools.get(thread)
+            parts.append("t%d" % thread + ("-t%d" % last if last else ""))
         out[actor, thread] = ".".join(parts)
     return out
 
@@ -350,6 +351,8 @@ class Ladder:
         notes = []
         if any(re.search(r"t\d", tag) for tag in self.tags):
             notes.append("t1, t2: threads")
+        notes += ["%s: threads that all wait in this call to the end" % tag for tag in sorted(self.tags)
+                  if "-t" in tag]
         if any(tag.startswith("c") for tag in self.tags):
             notes.append("c1, c2: clients")
         if self.ranges:
