@@ -133,6 +133,7 @@ class Traced(kit.Case):
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.folder = pathlib.Path(holder.name)
+        self.addCleanup(self.end_all)
         self.environment = dict(os.environ, TMPDIR=holder.name, TRACED=holder.name,
                                 PYTHONIOENCODING="utf-8")
 
@@ -147,16 +148,28 @@ class Traced(kit.Case):
         return self.trace("--pair", python(server), python(client, "{port}"), *args, **keywords)
 
     def left(self):
-        """The processes that carry the mark, and the temporary files of trace."""
-        found = []
+        """The command lines of the processes that carry the mark, and the temporary files of trace."""
+        return list(self.marked().values()), [entry.name for entry in self.folder.glob("trace-*")]
+
+    def end_all(self):
+        """After a case that failed: what it left is not the next one's trouble."""
+        for pid in self.marked():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def marked(self):
+        """{pid: command line} of the processes that carry the mark."""
+        found = {}
         for name in os.listdir("/proc"):
             try:
                 if name.isdigit() and ("TRACED=%s\0" % self.folder).encode() in \
                         pathlib.Path("/proc", name, "environ").read_bytes():
-                    found.append(pathlib.Path("/proc", name, "cmdline").read_bytes())
+                    found[int(name)] = pathlib.Path("/proc", name, "cmdline").read_bytes()
             except OSError:
                 continue
-        return found, [entry.name for entry in self.folder.glob("trace-*")]
+        return found
 
     def assertNothingLeft(self):
         self.assertEqual(self.left(), ([], []))
