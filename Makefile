@@ -41,6 +41,9 @@ experiment-%: ## make experiment-backlog: ask for your prediction, run one, and 
 trace-%: all ## make trace-03: the system calls of both sides as a ladder; ARGS=--help: its options
 	@$(PYTHON) scripts/trace $* $(ARGS)
 
+plot plot-06: 06 ## draw a run of lesson 06, queues and rates over time, with gnuplot: build/plot/
+	@$(PYTHON) scripts/plot
+
 check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
 	@scripts/check
 
@@ -55,4 +58,4 @@ help: ## show this list
 	@sed -n 's/^\([a-z$$(][^:=]*\):.*## \(.*\)/\1\t\2/p' Makefile | sed 's/\$$(NUMBERS)/01 02 .../' \
 		| awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
-.PHONY: all demo test experiments check clean help $(LESSONS) $(NUMBERS)
+.PHONY: all demo plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
