@@ -2,14 +2,14 @@
  * main_returns.c - a detached thread and the end of main.
  *
  * Of:       the notes, N4
- * Decided:  C17 5.1.2.2.3 and 7.22.4.4; POSIX exit(3), pthread_exit(3)
+ * Decided:  C17 5.1.2.2.3 and 7.22.4.4; POSIX exit(3), pthread_detach(3), pthread_join(3)
  * Predict:  a detached thread has sent 1 of 5 pieces, 50 ms apart; main returns: how many come?
  *   a) all 5: a detached thread runs on alone
  *   b) 5 or fewer: the process waits for the piece being sent, then ends
  *   c) those sent so far; the thread ends in the middle of its work
  * Answer:   c
  * Why:      Returning from main is calling exit, which ends the process and every thread in it,
- *           wherever each one is. A main that calls pthread_exit ends only itself.
+ *           wherever each one is. If its work matters, main waits for it with pthread_join.
  */
 #define _POSIX_C_SOURCE 200809L /* sockets and threads, also under -std=c17 */
 #include <errno.h>
@@ -59,7 +59,7 @@ int main(void) {
     puts("belief:   a detached thread finishes its work, whatever main does");
     puts("doing:    a thread sends 5 pieces, 50 ms apart; after the first one main ends");
     int came[2];
-    for (int leaves = 0; leaves < 2; leaves++) {
+    for (int joins = 0; joins < 2; joins++) {
         must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
         pid_t child = must(fork(), "fork");
         close(ends[child != 0]);
@@ -67,19 +67,19 @@ int main(void) {
             pthread_t thread;
             char go;
             if (pthread_create(&thread, NULL, work, NULL) != 0) return 3;
-            pthread_detach(thread);
+            if (!joins) pthread_detach(thread);
             must((int)recv(ends[1], &go, 1, 0), "recv"); /* the first piece has arrived */
-            if (leaves) pthread_exit(NULL);
+            if (joins) pthread_join(thread, NULL);
             return 0;
         }
         char pieces[PIECES];
         must((int)recv(ends[0], pieces, 1, 0), "recv");
         must((int)send(ends[0], "g", 1, 0), "send");
-        came[leaves] = 1 + must((int)recv(ends[0], pieces, PIECES, MSG_WAITALL), "recv");
+        came[joins] = 1 + must((int)recv(ends[0], pieces, PIECES, MSG_WAITALL), "recv");
         close(ends[0]), waitpid(child, NULL, 0);
     }
     printf("happened: main returned: %d of %d pieces came\n", came[0], PIECES);
-    printf("happened: main called pthread_exit: %d of %d came\n", came[1], PIECES);
+    printf("happened: main waited in pthread_join: %d of %d came\n", came[1], PIECES);
     return verdict(came[0] < PIECES && came[1] == PIECES,
                    "when main returns, every thread ends with it, in the middle of its work");
 }
