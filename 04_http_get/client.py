@@ -80,7 +80,7 @@ def parse_url(url):
         wrong = "a URL must begin with http://"
     elif b"@" in name:
         wrong = "no user name or password: they would travel readable for everyone"
-    elif not re.match(rb"(\[[^]]{1,255}\]|[^:]{1,255}(?=:|\Z))", name):
+    elif not re.match(rb"(\[[^]]{1,255}\]|[^][:]{1,255}(?=:|\Z))", name):
         wrong = "no host, or none of at most 255 bytes; an IPv6 address stands in [ ]"
     elif not parts or len(parts[2] or b"") > 5 or not 1 <= int(parts[2] or 80) <= 65535:
         wrong = "PORT is a number from 1 to 65535"

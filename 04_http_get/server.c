@@ -31,7 +31,7 @@ enum {
     LOWEST_PORT = 0,      /* 0: the kernel picks a free port */
     BACKLOG = 4096,       /* connections that may wait for accept; the kernel may allow fewer */
     POOL_SIZE = 512,      /* threads, each with one visitor at a time */
-    STACK_SIZE = 262144,  /* bytes of stack for each thread; a page never used costs nothing */
+    STACK_SIZE = 1048576, /* bytes of stack for each thread; a page never used costs nothing */
     HEAD_SIZE = 8192,     /* bytes that the head of a request may have */
     ANSWER_SIZE = 131072, /* bytes that one send hands to the kernel at most */
     ADDRESS_SIZE = 80,    /* bytes of an address in words, up to [IPv6%interface]:port */
@@ -180,6 +180,8 @@ static const char moved[] = "301 Moved Permanently: a directory ends in /";
 static const char forbidden[] = "403 Forbidden: this is not for you";
 static const char not_found[] = "404 Not Found: there is no such file";
 static const char busy[] = "503 Service Unavailable: try again later";
+static const char silent[] = "408 Request Timeout: nothing came for 10 seconds";
+static const char too_slow[] = "408 Request Timeout: 30 seconds are over";
 static const char left_early[] = "left before the end of the request";
 static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
 
@@ -193,12 +195,12 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
     time_t deadline = now.tv_sec + PATIENCE;
     for (size_t size = 0; size < HEAD_SIZE; clock_gettime(CLOCK_MONOTONIC, &now)) {
         patience.tv_sec = deadline - now.tv_sec < SILENCE ? deadline - now.tv_sec : SILENCE;
-        if (patience.tv_sec <= 0) return "408 Request Timeout: 30 seconds are over";
+        if (patience.tv_sec <= 0) return too_slow;
         setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && errno == EINTR) continue; /* only a signal */
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return "408 Request Timeout: nothing came for 10 seconds";
+            return patience.tv_sec < SILENCE ? too_slow : silent;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
         if (strncmp(request, "\r\n", 2) == 0) memmove(request, request + 2, (size -= 2) + 1);

@@ -21,7 +21,7 @@ import time
 LOWEST_PORT = 0  # 0: the kernel picks a free port
 BACKLOG = 4096  # connections that may wait for accept; the kernel may allow fewer
 POOL_SIZE = 512  # threads, each with one visitor at a time
-STACK_SIZE = 262144  # bytes of stack for each thread; a page never used costs nothing
+STACK_SIZE = 1048576  # bytes of stack for each thread; a page never used costs nothing
 HEAD_SIZE = 8192  # bytes that the head of a request may have
 ANSWER_SIZE = 131072  # bytes that one send hands to the kernel at most
 SILENCE = 10  # seconds in which a visitor must send or take something
@@ -132,6 +132,8 @@ MOVED = "301 Moved Permanently: a directory ends in /"
 FORBIDDEN = "403 Forbidden: this is not for you"
 NOT_FOUND = "404 Not Found: there is no such file"
 BUSY = "503 Service Unavailable: try again later"
+SILENT = "408 Request Timeout: nothing came for 10 seconds"
+TOO_SLOW = "408 Request Timeout: 30 seconds are over"
 LEFT_EARLY = "left before the end of the request"
 BAD_LINE = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1"
 
@@ -155,12 +157,12 @@ def receive_head(client):
     while len(request) < HEAD_SIZE:
         left = deadline - time.monotonic()
         if left <= 0:
-            return request, "408 Request Timeout: 30 seconds are over"
+            return request, TOO_SLOW
         client.settimeout(min(left, SILENCE))
         try:
             received = client.recv(HEAD_SIZE - len(request))
         except socket.timeout:
-            return request, "408 Request Timeout: nothing came for 10 seconds"
+            return request, TOO_SLOW if left < SILENCE else SILENT
         except OSError:
             received = b""
         if not received:
