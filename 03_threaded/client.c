@@ -161,8 +161,12 @@ static char peer[ADDRESS_SIZE];
 static int server;
 static atomic_bool finished; /* the main thread sends no more */
 
-/* Ends the program at once. exit(3) would wait for the main thread, which waits for a line. */
-static void end(int status) {
+/* Says what failed, as report does, and ends the program at once; of two threads only the first
+ * does. exit(3) would wait for the main thread, which waits for a line. */
+static void fail(const char *operation, const char *object, const char *reason) {
+    static atomic_flag failing = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&failing)) pause(); /* for the end */
+    int status = report(operation, object, reason);
     fflush(stdout);
     _exit(status);
 }
@@ -175,12 +179,12 @@ static void *print_answers(void *unused) {
         bool last_wait = atomic_load(&finished);
         ssize_t count = receive(server, received);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK) && !last_wait) continue;
-        if (count == -1) end(report("recv", peer, why()));
+        if (count == -1) fail("recv", peer, why());
         if (count == 0 && !atomic_load(&finished))
-            end(report("recv", peer, "the server closed the connection"));
+            fail("recv", peer, "the server closed the connection");
         if (count == 0) return unused;
         printf("%s\n", shown(received, (size_t)count, text));
-        if (ferror(stdout)) end(report("write", "standard output", strerror(errno)));
+        if (ferror(stdout)) fail("write", "standard output", strerror(errno));
     }
 }
 
@@ -206,7 +210,7 @@ int main(int argc, char *argv[]) {
         if (line[length - 1] == '\n') length--;
         if (length == 4 && memcmp(line, "exit", 4) == 0) finished = true; /* it will close */
         if (length == 0) break;
-        if (send_all(server, line, (size_t)length) == -1) end(report("send", peer, why()));
+        if (send_all(server, line, (size_t)length) == -1) fail("send", peer, why());
     }
     int status = ferror(stdin) ? report("read", "standard input", strerror(errno)) : 0;
 

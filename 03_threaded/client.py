@@ -28,8 +28,10 @@ PORT 1 to 65535; sends each line of standard input"""
 def say(line, to=1, end="\n"):
     """Writes a line, at once and whole, on stdout (1) or stderr (2). Returns None, or the error: a
     server serves on when nobody reads what it prints. os.write, because print has a buffer."""
+    text = (line + end).encode("utf-8", "surrogateescape")
     try:
-        os.write(to, (line + end).encode("utf-8", "surrogateescape"))
+        while text:
+            text = text[os.write(to, text):]  # a signal may cut a write short
     except OSError as error:
         return error
 
@@ -103,10 +105,19 @@ def connect_to_server(host, port):
 finished = threading.Event()  # the main thread sends no more
 
 
+failing = threading.Lock()  # taken once, for good
+
+
+def fail(operation, object, reason):
+    """Says what failed, as report does, and ends the program at once; of two threads only the first
+    does. os._exit, because sys.exit would end its own thread alone."""
+    failing.acquire()
+    os._exit(report(operation, object, reason))
+
+
 def print_answers(server, peer):
     """The second thread: prints what arrives until the server ends; ends the program with exit
-    status 1 when that is too early, or when the server, told that we are done, stays silent.
-    os._exit, because sys.exit would end this thread alone."""
+    status 1 when that is too early, or when the server, told that we are done, stays silent."""
     while True:
         last_wait = finished.is_set()
         try:
@@ -114,13 +125,13 @@ def print_answers(server, peer):
         except OSError as error:
             if isinstance(error, socket.timeout) and not last_wait:
                 continue
-            os._exit(report("recv", peer, why(error)))
+            fail("recv", peer, why(error))
         if not received and not finished.is_set():
-            os._exit(report("recv", peer, "the server closed the connection"))
+            fail("recv", peer, "the server closed the connection")
         if not received:
             return
         if error := say(shown(received)):
-            os._exit(report("write", "standard output", error.strerror))
+            fail("write", "standard output", error.strerror)
 
 
 def main():
@@ -150,7 +161,7 @@ def main():
             try:
                 server.sendall(line)
             except OSError as error:
-                os._exit(report("send", peer, why(error)))
+                fail("send", peer, why(error))
     except OSError as error:
         status = report("read", "standard input", error.strerror)
 
