@@ -6,11 +6,14 @@ programs (build/thread and the like); the cases need not know.
 """
 import os
 import pathlib
+import re
 import shutil
+import signal
 import socket
 import struct
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
@@ -19,6 +22,7 @@ from running import PATIENCE, Program, Trouble  # noqa: E402,F401
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("COURSE_BUILD", "")
 SANITIZED = os.environ.get("COURSE_BUILD", "") != ""
+ALARMS = (b"Sanitizer", b"runtime error:", b"Traceback")  # on no program's stderr, ever
 
 
 def both(base):
@@ -37,6 +41,9 @@ def needs(command, package=None):
                                f"needs {command}: apt-get install {package or command}")
 
 
+linux = unittest.skipUnless(os.path.exists("/proc/self/task"), "needs /proc, as Linux has it")
+
+
 class Case(unittest.TestCase):
     """One case: starts programs of `lesson`, in `language`, and ends them all when it is over."""
 
@@ -51,10 +58,17 @@ class Case(unittest.TestCase):
         return [sys.executable, str(ROOT / folder / name) + ".py"]
 
     def start(self, argv, **keywords):
-        """Start any command; it is killed when the case ends."""
+        """Start any command; when the case ends it is killed, and no sanitizer may have complained."""
         program = Program(argv, **keywords)
-        self.addCleanup(program.kill)
+        self.addCleanup(self.inspect, program)
         return program
+
+    def inspect(self, program):
+        """Kill the program; fail if it left a sanitizer's report or a Python traceback."""
+        program.kill()
+        for alarm in ALARMS:
+            if alarm in program.err:
+                self.fail(f"{program.argv}: {program.err.decode('utf-8', 'replace')}")
 
     def server(self, *args, name="server", host="127.0.0.1", under=(), **keywords):
         """Start the lesson's server on a free port. under: a command that runs it, as `limited`."""
@@ -95,13 +109,13 @@ def connect(address):
 
 def receive_exactly(peer, count):
     """Receive count bytes; fail with what came if the peer ends before."""
-    data = b""
+    data = bytearray()
     while len(data) < count:
         more = peer.recv(count - len(data))
         if not more:
-            raise Trouble(f"only {data!r} came, {count} bytes were expected")
+            raise Trouble(f"only {bytes(data[-2000:])!r} came, {count} bytes were expected")
         data += more
-    return data
+    return bytes(data)
 
 
 def receive_all(peer):
@@ -123,6 +137,71 @@ def reset(peer):
 def limited(limits):
     """Argv that runs the command after it under limits of the shell's ulimit, as "-n 32"."""
     return ["sh", "-c", f'ulimit {limits}; exec "$@"', "sh"]
+
+
+def masked(text):
+    """The text with PORT for the ports of this machine's addresses, so that two runs compare equal."""
+    return re.sub(rb"(127\.0\.0\.1|\[::1\]):\d+", rb"\1:PORT", bytes(text))
+
+
+def eventually(condition, what):
+    """Wait until condition() is true, where nothing announces it: what /proc shows. Return its value."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise Trouble(f"{what}: not within {PATIENCE} s")
+        time.sleep(0.01)
+    return condition()
+
+
+def states(pid):
+    """The states of a program's threads, as proc(5) writes them: {"S"} when all of them wait."""
+    found = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/stat") as stat:
+                found.add(stat.read().rpartition(")")[2].split()[0])
+        except OSError:
+            pass  # a thread that has just ended
+    return found
+
+
+def threads(pid):
+    """How many threads the program has."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def descriptors(pid):
+    """How many descriptors the program has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory(pid):
+    """KiB of memory that the program occupies."""
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmRSS:\s*(\d+)", status.read())[1])
+
+
+def processor_seconds(pid):
+    """Seconds of processor time that the program has used."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def disturb(program):
+    """Send a program that waits in a system call all that should not matter to it: stopped and
+    continued, then the signals that a terminal, a socket and a child send. It waits again afterwards."""
+    def waiting():
+        return states(program.pid) == {"S"}
+    eventually(waiting, "the program waits")
+    program.send_signal(signal.SIGSTOP)
+    eventually(lambda: states(program.pid) == {"T"}, "the program is stopped")
+    program.send_signal(signal.SIGCONT)
+    for number in (signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD):
+        eventually(waiting, "the program waits again")
+        program.send_signal(number)
+    eventually(waiting, "the program waits again")
 
 
 class Peer:

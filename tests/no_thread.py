@@ -1,0 +1,20 @@
+"""Runs a Python program in which every second thread fails to start, as at a limit:
+no_thread.py PROGRAM [ARGUMENT ...]"""
+import itertools
+import runpy
+import sys
+import threading
+
+calls, start = itertools.count(1), threading.Thread.start
+
+
+def start_or_fail(thread):
+    """Stands in the place of Thread.start."""
+    if next(calls) % 2 == 0:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+
+threading.Thread.start = start_or_fail
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
