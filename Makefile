@@ -47,6 +47,19 @@ plot plot-06: 06 ## draw a run of lesson 06, queues and rates over time, with gn
 check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
 	@scripts/check
 
+FUZZERS := $(patsubst tests/%.c,build/%,$(wildcard tests/fuzz/*.c))
+
+fuzz: $(FUZZERS) ## build the fuzzers of the parsers and run each for 5 s; SECONDS=600: for longer
+	@for fuzzer in $(FUZZERS); do \
+		mkdir -p $$fuzzer-found; \
+		$$fuzzer -max_total_time=$(or $(SECONDS),5) -timeout=10 -artifact_prefix=$$fuzzer- $$fuzzer-found \
+			tests/fuzz/corpus/$$(basename $$fuzzer) >$$fuzzer.log 2>&1 \
+			&& grep -H '^Done' $$fuzzer.log || { tail -50 $$fuzzer.log; exit 1; }; done
+
+build/fuzz/%: tests/fuzz/%.c $(wildcard 04_http_get/*.c)
+	@mkdir -p build/fuzz
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread $< -o $@
+
 docs-update: all ## rewrite the excerpts, diffs, transcripts and ladders on the pages
 	@scripts/check-docs --update
 

@@ -510,8 +510,6 @@ class Visitors(Site):
 
     @kit.needs("strace")
     def test_head_and_small_body_leave_in_one_send(self):
-        if kit.SANITIZED:
-            self.skipTest("the sanitizers' programs make calls of their own")
         trace = self.folder() / "trace"
         root = self.site()
         server = self.server(str(root), under=["strace", "-f", "-o", str(trace), "-e", "trace=sendto,sendmsg,sendfile"])
