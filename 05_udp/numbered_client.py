@@ -34,8 +34,10 @@ if sys.platform == "linux":
 def say(line, to=1, end="\n"):
     """Writes a line, at once and whole, on stdout (1) or stderr (2). Returns None, or the error: a
     server serves on when nobody reads what it prints. os.write, because print has a buffer."""
+    text = (line + end).encode("utf-8", "surrogateescape")
     try:
-        os.write(to, (line + end).encode("utf-8", "surrogateescape"))
+        while text:
+            text = text[os.write(to, text):]  # a signal may cut a write short
     except OSError as error:
         return error
 

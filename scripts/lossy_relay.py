@@ -73,10 +73,9 @@ class Direction:
                  if self.random.random() < getattr(self.options, fate)]
         if "drop" in fates:
             fates = ["drop"]
+        elif "swap" in fates and ("delay" in fates or self.held is not None):
+            fates.remove("swap")
         self.counts.update(fates + ["datagrams"])
-        say(f"to the {self.name}: {len(data)} bytes" + (": " + ", ".join(fates) if fates else ""))
-        if "drop" in fates:
-            return
 
         def go():
             for _ in range(2 if "double" in fates else 1):
@@ -85,15 +84,18 @@ class Direction:
                 except OSError:
                     self.counts["refused"] += 1  # nobody there: as lost as on a network
 
-        if "delay" in fates:
+        if "drop" in fates:
+            pass
+        elif "delay" in fates:
             self.later(self.options.by, go)
-        elif "swap" in fates and self.held is None:
+        elif "swap" in fates:
             self.held = go
             self.later(HELD, lambda: self.release(go))
         else:
             go()
             if self.held is not None:
                 self.release(self.held)
+        say(f"to the {self.name}: {len(data)} bytes" + (": " + ", ".join(fates) if fates else ""))
 
     def summary(self):
         """The counts in words."""
@@ -147,7 +149,7 @@ class Relay:
             self.to_server.counts["refused"] += 1
             return
         if client is None:
-            self.to_server.take(data, self.back(sender).send)
+            self.to_server.take(data, lambda data: self.back(sender).send(data))
         else:
             self.to_client.take(data, lambda data: self.front.sendto(data, client))
 
