@@ -1,0 +1,274 @@
+/*
+ * gbk_server.c - lesson 01, one exchange in GBK, an encoding of Chinese older than UTF-8.
+ *
+ * Run:         ./gbk_server [HOST [PORT [REPLY]]]     (REPLY in UTF-8, as you type it)
+ * Talk to it:  ./gbk_client, in a second terminal
+ * New:         a socket carries bytes: what they mean is for the two programs to agree on
+ * Not yet:     a character that two recvs share: lesson 02
+ */
+#define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
+#include <errno.h>
+#include <iconv.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    ARGUMENTS = 3,       /* HOST, PORT, REPLY */
+    LOWEST_PORT = 0,     /* 0: the kernel picks a free port */
+    BACKLOG = 128,       /* connections that may wait for accept */
+    RECEIVE_SIZE = 1024, /* bytes that one recv takes at most */
+    TEXT_SIZE = 4096,    /* bytes that REPLY must stay below, in UTF-8 */
+    ADDRESS_SIZE = 80,   /* bytes of an address in words, up to [IPv6%interface]:port */
+};
+static const char *host = "127.0.0.1", *port = "8080", *reply = "ok, 问题正在处理中...";
+static const char program[] = "gbk_server";
+static const char usage[] =
+    "usage: gbk_server [HOST [PORT [REPLY]]]    (127.0.0.1 8080 'ok, 问题正在处理中...')\n"
+    "PORT 0 to 65535, 0: any free one; {} in REPLY: what was received\n";
+
+/* ---- Helpers: the same text in every lesson that has them ---- */
+
+/* Takes HOST and PORT from the arguments; ends the program if these ask for help (exit status 0)
+ * or are wrong usage (2). */
+static void read_arguments(int argc, char *argv[]) {
+    bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+    if (argc > 1) host = argv[1];
+    if (argc > 2) port = argv[2];
+    bool digits = port[0] != '\0' && port[strspn(port, "0123456789")] == '\0';
+    long number = strtol(port, NULL, 10);
+    if (help || host[0] == '-' || argc > 1 + ARGUMENTS || !digits || number < LOWEST_PORT ||
+        number > 65535) {
+        fputs(usage, help ? stdout : stderr);
+        exit(help ? 0 : 2);
+    }
+}
+
+/* Says on stderr which operation failed, on what and why. Returns the exit status for it, 1. */
+static int report(const char *operation, const char *object, const char *reason) {
+    fprintf(stderr, "%s: %s %s: %s\n", program, operation, object, reason);
+    return 1;
+}
+
+/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
+ * POSIX getnameinfo(3) */
+static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
+    char ip[64], service[8];
+    if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return strcpy(name, "unknown address");
+    snprintf(name, ADDRESS_SIZE, strchr(ip, ':') == NULL ? "%s:%s" : "[%s]:%s", ip, service);
+    return name;
+}
+
+/* Returns the bytes of the character at text, which has size bytes; 0 if that is no valid UTF-8
+ * or a control character, which could drive the terminal. RFC 3629 */
+static size_t printable(const char *text, size_t size) {
+    static const long lowest[] = {0, ' ', 0xA0, 0x800, 0x10000}; /* code point for each length */
+    long c = (unsigned char)text[0];
+    size_t length = c < 0x80 ? 1 : c < 0xC0 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF8 ? 4 : 0;
+    c = length < 2 ? c : c & (0x7F >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (i == size || (text[i] & 0xC0) != 0x80) return 0;
+        c = c << 6 | (text[i] & 0x3F);
+    }
+    bool valid = c >= lowest[length] && c != 0x7F && (c < 0xD800 || c > 0xDFFF) && c <= 0x10FFFF;
+    return valid ? length : 0;
+}
+
+/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
+ * text, of 4 * count + 1 bytes. */
+static char *shown(const char *bytes, size_t count, char *text) {
+    static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
+    char *end = text;
+    for (size_t i = 0, length; i < count; i += length) {
+        const char *found = memchr(special, bytes[i], 4);
+        length = printable(bytes + i, count - i);
+        if (length > 0 && found == NULL) {
+            memcpy(end, bytes + i, length);
+            end += length;
+        } else {
+            end += found != NULL ? snprintf(end, 3, "\\%c", letters[found - special])
+                                 : snprintf(end, 5, "\\x%02x", (unsigned char)bytes[i]);
+            length = 1;
+        }
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
+ * POSIX send(2) */
+static int send_all(int socket, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t sent = send(socket, bytes, count, 0);
+        if (sent == -1 && errno == EINTR) continue; /* only a signal */
+        if (sent == -1) return -1;
+        bytes += sent;
+        count -= (size_t)sent;
+    }
+    return 0;
+}
+
+/* The character of each pair of GBK bytes, in UTF-8, terminated by zero; "" where there is none. */
+static char utf8_of[0x10000][5];
+
+/* Fills utf8_of. Returns 0, or -1 with errno where iconv knows no GBK. One pair at a time, and in
+ * this direction alone, because musl's iconv decodes GBK but cannot encode it. POSIX iconv(3) */
+static int learn_gbk(void) {
+    iconv_t codec = iconv_open("UTF-8", "GBK");
+    if (codec == (iconv_t)-1) return -1;
+    for (unsigned code = 0x8140; code <= 0xFEFE; code++) {
+        char pair[] = {(char)(code >> 8), (char)code}, *in = pair, *out = utf8_of[code];
+        size_t left = sizeof pair, room = 4;
+        /* in is a char ** here and a const char ** there: a void * fits both */
+        if (iconv(codec, (void *)&in, &left, &out, &room) != 0 || left > 0) utf8_of[code][0] = 0;
+    }
+    return iconv_close(codec);
+}
+
+/* Writes text, which is UTF-8, to gbk in GBK. Returns its bytes, at most size, the bytes of text;
+ * ends the program with exit status 1 if there is a character that GBK has not. */
+static size_t encode(const char *text, size_t size, char *gbk) {
+    char *end = gbk, shown_text[4 * TEXT_SIZE + 1];
+    for (size_t i = 0, length; i < size; i += length) {
+        unsigned code = 0x8140;
+        length = 1;
+        if ((unsigned char)text[i] < 0x80) { /* ASCII is the same in both */
+            *end++ = text[i];
+            continue;
+        }
+        while (code <= 0xFEFE && (utf8_of[code][0] == 0 || /* none begins another one */
+                                  strncmp(text + i, utf8_of[code], strlen(utf8_of[code])) != 0))
+            code++;
+        if (code > 0xFEFE)
+            exit(report("encode", shown(text + i, size - i, shown_text), "not in GBK"));
+        length = strlen(utf8_of[code]);
+        *end++ = (char)(code >> 8);
+        *end++ = (char)code;
+    }
+    return (size_t)(end - gbk);
+}
+
+/* Prints bytes as they are, then what they mean in GBK, as shown shows it; bytes that are no GBK,
+ * half a character too, as \xNN. who: the line's beginning. */
+static void print_gbk(const char *who, const char *bytes, size_t count) {
+    char hex[3 * TEXT_SIZE + 1] = "", text[4 * TEXT_SIZE + 1], *end = text;
+    for (size_t i = 0, length; i < count; i += length) {
+        unsigned first = (unsigned char)bytes[i];
+        unsigned code = i + 1 < count ? first << 8 | (unsigned char)bytes[i + 1] : 0;
+        bool pair = utf8_of[code][0] != 0;
+        shown(pair ? utf8_of[code] : bytes + i, pair ? strlen(utf8_of[code]) : 1, end);
+        end += strlen(end);
+        length = pair ? 2 : 1;
+    }
+    for (size_t i = 0; i < count; i++) snprintf(hex + 3 * i, 4, " %02x", (unsigned char)bytes[i]);
+    printf("%s %zu bytes:%s\n%s in GBK: %s\n", who, count, hex, who, text);
+}
+
+/* Returns a socket that listens on the first address of HOST that works; if none does, ends the
+ * program with exit status 1. POSIX getaddrinfo(3), socket(2), bind(2), listen(2) */
+static int open_listener(void) {
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *addresses;
+    char name[ADDRESS_SIZE];
+    int error = getaddrinfo(host, port, &hints, &addresses);
+    if (error != 0) exit(report("resolve", host, gai_strerror(error)));
+    for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
+        address_name(a->ai_addr, a->ai_addrlen, name);
+        int listener = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
+        if (listener == -1) continue;
+        /* what is left of an earlier run's connections must not keep the port from us */
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        if (bind(listener, a->ai_addr, a->ai_addrlen) == 0 && /* 2. bind */
+            listen(listener, BACKLOG) == 0) {                 /* 3. listen */
+            freeaddrinfo(addresses);
+            return listener;
+        }
+        close(listener);
+    }
+    exit(report("bind", name, strerror(errno)));
+}
+
+/* ---- The lesson ---- */
+
+/* The reply in GBK: what stands before {}, what stands behind it; {} itself is found in UTF-8,
+ * because the second byte of a GBK character may be the byte of { or of }. */
+static char before[TEXT_SIZE], after[TEXT_SIZE];
+static size_t before_size, after_size;
+static bool has_mark;
+
+/* Encodes REPLY; ends the program with exit status 1 if GBK cannot. */
+static void encode_reply(void) {
+    const char *mark = strstr(reply, "{}");
+    has_mark = mark != NULL;
+    before_size = encode(reply, has_mark ? (size_t)(mark - reply) : strlen(reply), before);
+    if (has_mark) after_size = encode(mark + 2, strlen(mark + 2), after);
+}
+
+/* Writes the reply to the received bytes into answer. Returns its bytes. */
+static size_t fill_in_gbk(char *answer, const char *received, size_t count) {
+    if (!has_mark) count = 0;
+    memcpy(answer, before, before_size);
+    memcpy(answer + before_size, received, count);
+    memcpy(answer + before_size + count, after, after_size);
+    return before_size + count + after_size;
+}
+
+/* Talks with one client. Returns 0, or 1 after a failure that it has reported. POSIX recv(2) */
+static int serve_client(int client) {
+    char received[RECEIVE_SIZE], answer[TEXT_SIZE + RECEIVE_SIZE];
+    char peer[ADDRESS_SIZE], own[ADDRESS_SIZE], who[ADDRESS_SIZE + 8];
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    ssize_t count;
+
+    getpeername(client, (struct sockaddr *)&address, &size);
+    printf("%s connected\n", address_name(&address, size, peer));
+    getsockname(client, (struct sockaddr *)&address, &size);
+    printf("%s is this end\n", address_name(&address, size, own));
+    if ((count = recv(client, received, sizeof received, 0)) > 0) {
+        snprintf(who, sizeof who, "%s sent", peer);
+        print_gbk(who, received, (size_t)count);
+        if (send_all(client, answer, fill_in_gbk(answer, received, (size_t)count)) == -1)
+            return report("send", peer, strerror(errno));
+    }
+    if (count == -1) return report("recv", peer, strerror(errno));
+    if (count == 0) return report("recv", peer, "the client left without a message");
+    return 0;
+}
+
+int main(int argc, char *argv[]) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char name[ADDRESS_SIZE];
+    int client, status = 1;
+
+    read_arguments(argc, argv);
+    if (argc > 3) reply = argv[3];
+    if (strlen(reply) >= TEXT_SIZE) return fputs(usage, stderr), 2;
+    if (learn_gbk() == -1) return report("iconv_open", "GBK", strerror(errno));
+    encode_reply();
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN);              /* sending to a client that has left fails, no more */
+
+    /* 1. create, 2. bind, 3. listen */
+    int listener = open_listener();
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    printf("listening on %s\n", address_name(&address, size, name));
+
+    /* 4. accept: the client gets a socket of its own */
+    if ((client = accept(listener, NULL, NULL)) != -1) {
+        /* 5. talk */
+        status = serve_client(client);
+
+        /* 6. close */
+        close(client);
+    } else
+        report("accept", name, strerror(errno));
+    return status;
+}
