@@ -53,8 +53,9 @@ static const char usage[] =
 static struct progress {
     long long bytes, calls, partial, again; /* again: failures with EAGAIN */
     long long blocked, since;               /* ns in calls that blocked; start of the present one */
+    long long time;                         /* of this record */
     const char *content;                    /* what the summary says of it */
-} progress = {.content = ""};
+} shown, progress = {.content = ""};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of progress */
 static pthread_t watcher;
 static int watched, wake[2]; /* the socket; a pipe that wakes the watcher */
@@ -199,13 +200,13 @@ static void call_begins(void) {
     pthread_mutex_unlock(&lock);
 }
 
-/* Notes that it ended, with count bytes (-1: none) of those asked for; full: for want of room. */
-static void call_ended(ssize_t count, size_t asked, bool full) {
+/* Notes that it ended, with count bytes (-1: none) of those asked for; waited: surely not at once.
+ */
+static void call_ended(ssize_t count, size_t asked, bool waited) {
     pthread_mutex_lock(&lock);
     long long took = now() - progress.since;
     progress.since = 0;
-    if (full || took > COPYING) progress.blocked += took;
-    progress.again += full;
+    if (waited || took > COPYING) progress.blocked += took;
     if (count > 0) {
         progress.bytes += count;
         progress.calls++;
@@ -220,22 +221,21 @@ static struct progress progress_now(void) {
     pthread_mutex_lock(&lock);
     struct progress p = progress;
     pthread_mutex_unlock(&lock);
-    long long waits = p.since == 0 ? 0 : now() - p.since;
-    if (waits > COPYING)
-        p.blocked += waits;
-    else
+    p.time = now();
+    if (p.since == 0 || p.time - p.since <= COPYING)
         p.since = 0;
+    else
+        p.blocked += p.time - p.since;
     return p;
 }
 
-/* Prints the transfer until now in words, on stderr: stdout has the rows. What a call in progress
- * has already moved counts when it returns. */
+/* Prints the last row or picture in words, on stderr: stdout has the rows. What a call in progress
+ * has already moved would count when it returns. */
 static void sum_up(void) {
-    struct progress p = progress_now();
+    double blocked = (double)shown.blocked / SECOND, time = (double)(shown.time - start) / SECOND;
     fprintf(stderr, "%s %lld bytes in %lld %ss%s, %lld %s, blocked %.3f s of %.3f s", transferred,
-            p.bytes, p.calls, call, p.content, p.partial, partially, (double)p.blocked / SECOND,
-            (double)(now() - start) / SECOND);
-    if (p.again > 0) fprintf(stderr, ", EAGAIN %lld times", p.again);
+            shown.bytes, shown.calls, call, shown.content, shown.partial, partially, blocked, time);
+    if (shown.again > 0) fprintf(stderr, ", EAGAIN %lld times", shown.again);
     fputs("\n", stderr);
 }
 
@@ -253,34 +253,31 @@ static void draw_queue(char *line, int columns, const char *name, int bytes, int
 /* Shows the transfer at this moment: on a terminal four lines in the place of the four before,
  * anywhere else a row of CSV. */
 static void show(void) {
-    static double last_time, speed;
-    static bool shown;
-    static long long last_bytes;
+    static double speed;
     char queues[2][WIDEST], rate[WIDEST], state[WIDEST];
     struct progress p = progress_now();
-    double time = (double)(now() - start) / SECOND;
+    double time = (double)(p.time - start) / SECOND, step = (double)(p.time - shown.time) / SECOND;
     int out = queue_length(watched, SO_SNDBUF), in = queue_length(watched, SO_RCVBUF);
 
-    if (!isatty(STDOUT_FILENO)) {
+    if (isatty(STDOUT_FILENO)) {
+        struct winsize window = {0};
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
+        int columns = window.ws_col < 1 ? 80 : window.ws_col < WIDEST ? window.ws_col : WIDEST;
+        if (step > 0.05) speed = (double)(p.bytes - shown.bytes) / step / 1e6;
+        draw_queue(queues[0], columns, "send queue", out, buffer_size(watched, SO_SNDBUF));
+        draw_queue(queues[1], columns, "recv queue", in, buffer_size(watched, SO_RCVBUF));
+        snprintf(rate, (size_t)columns, "%.1f s, %lld bytes, %.2f MB/s", time, p.bytes, speed);
+        snprintf(state, (size_t)columns,
+                 p.since == 0 ? "%lld %ss" : "%lld %ss, BLOCKED since %.1f s", p.calls, call,
+                 (double)(p.since - start) / SECOND);
+        printf("%s\r%s\033[K\n%s\033[K\n%s\033[K\n%s\033[K\n",
+               shown.time > 0 ? "\033[4A" : "\033[?25l", /* four lines up; hide the cursor */
+               queues[0], queues[1], rate, state);
+        fflush(stdout);
+    } else
         printf("%.3f,%lld,%d,%d,%lld,%lld,%lld\n", time, p.bytes, out, in, p.calls, p.partial,
                p.blocked / MILLISECOND);
-        return;
-    }
-    struct winsize window = {0};
-    ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
-    int columns = window.ws_col < 1 ? 80 : window.ws_col < WIDEST ? window.ws_col : WIDEST;
-    if (time - last_time > 0.05) speed = (double)(p.bytes - last_bytes) / (time - last_time) / 1e6;
-    draw_queue(queues[0], columns, "send queue", out, buffer_size(watched, SO_SNDBUF));
-    draw_queue(queues[1], columns, "recv queue", in, buffer_size(watched, SO_RCVBUF));
-    snprintf(rate, (size_t)columns, "%.1f s, %lld bytes, %.2f MB/s", time, p.bytes, speed);
-    snprintf(state, (size_t)columns, p.since == 0 ? "%lld %ss" : "%lld %ss, BLOCKED since %.1f s",
-             p.calls, call, (double)(p.since - start) / SECOND);
-    printf("%s\r%s\033[K\n%s\033[K\n%s\033[K\n%s\033[K\n", shown ? "\033[4A" : "\033[?25l",
-           queues[0], queues[1], rate, state); /* 4A: four lines up; ?25l: hide the cursor */
-    fflush(stdout);
-    shown = true;
-    last_time = time;
-    last_bytes = p.bytes;
+    shown = p;
 }
 
 /* Tells the thread that watches of SIGINT or SIGTERM; write(2) may be called at any time. */
@@ -359,7 +356,12 @@ static int send_pattern(int server, const char *pattern) {
         ssize_t sent = send(server, pattern + position % PERIOD, size, 0);
         int error = errno;
         bool full = sent == -1 && (error == EAGAIN || error == EWOULDBLOCK); /* only with -n */
-        if (full) poll(&(struct pollfd){.fd = server, .events = POLLOUT}, 1, -1);
+        if (full) {
+            pthread_mutex_lock(&lock);
+            progress.again++;
+            pthread_mutex_unlock(&lock);
+            poll(&(struct pollfd){.fd = server, .events = POLLOUT}, 1, -1);
+        }
         call_ended(sent, size, full);
         if (full || (sent == -1 && error == EINTR)) continue; /* there is room, or only a signal */
         if (sent == -1) return errno = error, -1;

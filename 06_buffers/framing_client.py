@@ -113,7 +113,8 @@ def send_messages(server, frame):
     return total
 
 
-WAYS = {"as they are": as_it_is, "each behind its length": with_length, "each with a newline": with_newline}
+WAYS = {"as they are": as_it_is, "each behind its length": with_length,
+        "each with a newline": with_newline}
 
 
 def main():

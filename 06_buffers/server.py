@@ -34,7 +34,8 @@ USAGE = """usage: server [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]
 # since: start of the call in progress; content: for the summary
 progress = types.SimpleNamespace(bytes=0, calls=0, partial=0, again=0, blocked=0, since=0,
                                  content=", content intact")
-output = types.SimpleNamespace(start="\033[?25l", time=0, bytes=0, speed=0, error=None, stopped=False)
+# shown: the progress in the last row or picture; stopped: by a signal
+output = types.SimpleNamespace(shown=None, speed=0, error=None, stopped=False)
 lock = threading.Lock()  # of progress
 finished = threading.Event()  # wakes the watcher
 
@@ -161,14 +162,13 @@ def call_begins():
         progress.since = time.monotonic()
 
 
-def call_ended(count, asked, full):
-    """Notes that it ended, with count bytes (-1: none) of those asked for; full: for want of room."""
+def call_ended(count, asked, waited):
+    """Notes that it ended, with count bytes (-1: none) of those asked for; waited: not at once."""
     with lock:
         took = time.monotonic() - progress.since
         progress.since = 0
-        if full or took > COPYING:
+        if waited or took > COPYING:
             progress.blocked += took
-        progress.again += full
         if count > 0:
             progress.bytes += count
             progress.calls += 1
@@ -180,22 +180,21 @@ def progress_now():
     is when it began, 0 if none does."""
     with lock:
         p = types.SimpleNamespace(**vars(progress))
-    waits = time.monotonic() - p.since if p.since else 0
-    if waits > COPYING:
-        p.blocked += waits
-    else:
+    p.time = time.monotonic()
+    if not p.since or p.time - p.since <= COPYING:
         p.since = 0
+    else:
+        p.blocked += p.time - p.since
     return p
 
 
 def sum_up():
-    """Prints the transfer until now in words, on stderr: stdout has the rows. What a call in progress
-    has already moved counts when it returns."""
-    p = progress_now()
-    seconds = time.monotonic() - progress.start
+    """Prints the last row or picture in words, on stderr: stdout has the rows. What a call in progress
+    has already moved would count when it returns."""
+    p = output.shown
     again = f", EAGAIN {p.again} times" if p.again else ""
     say(f"{TRANSFERRED} {p.bytes} bytes in {p.calls} {CALL}s{p.content}, {p.partial} {PARTIALLY}, "
-        f"blocked {p.blocked:.3f} s of {seconds:.3f} s{again}", to=2)
+        f"blocked {p.blocked:.3f} s of {p.time - p.start:.3f} s{again}", to=2)
 
 
 def queue_drawn(columns, name, count, limit):
@@ -210,24 +209,25 @@ def queue_drawn(columns, name, count, limit):
 def show():
     """Shows the transfer at this moment: on a terminal four lines in the place of the four before,
     anywhere else a row of CSV."""
-    p, moment = progress_now(), time.monotonic() - progress.start
-    going = queue_length(progress.socket, socket.SO_SNDBUF)
-    coming = queue_length(progress.socket, socket.SO_RCVBUF)
-    if not os.isatty(1):
-        output.error = say(f"{moment:.3f},{p.bytes},{going},{coming},{p.calls},{p.partial},"
-                           f"{int(p.blocked * 1000)}") or output.error
-        return
-    columns = min(struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))[1] or 80, WIDEST)
-    if moment - output.time > 0.05:
-        output.speed = (p.bytes - output.bytes) / (moment - output.time) / 1e6
-    state = f", BLOCKED since {p.since - progress.start:.1f} s" if p.since else ""
-    lines = [queue_drawn(columns, "send queue", going, buffer_size(progress.socket, socket.SO_SNDBUF)),
-             queue_drawn(columns, "recv queue", coming, buffer_size(progress.socket, socket.SO_RCVBUF)),
-             f"{moment:.1f} s, {p.bytes} bytes, {output.speed:.2f} MB/s"[:columns - 1],
-             f"{p.calls} {CALL}s{state}"[:columns - 1]]
-    # 4A: four lines up; ?25l: hide the cursor; K: clear the rest of the line
-    output.error = say(output.start + "\r" + "\033[K\n".join(lines) + "\033[K") or output.error
-    output.start, output.time, output.bytes = "\033[4A", moment, p.bytes
+    p, last = progress_now(), output.shown
+    moment = p.time - p.start
+    going, coming = queue_length(p.socket, socket.SO_SNDBUF), queue_length(p.socket, socket.SO_RCVBUF)
+    if os.isatty(1):
+        window = struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+        columns = min(window[1] or 80, WIDEST)
+        if last and p.time - last.time > 0.05:
+            output.speed = (p.bytes - last.bytes) / (p.time - last.time) / 1e6
+        state = f", BLOCKED since {p.since - p.start:.1f} s" if p.since else ""
+        lines = [queue_drawn(columns, "send queue", going, buffer_size(p.socket, socket.SO_SNDBUF)),
+                 queue_drawn(columns, "recv queue", coming, buffer_size(p.socket, socket.SO_RCVBUF)),
+                 f"{moment:.1f} s, {p.bytes} bytes, {output.speed:.2f} MB/s"[:columns - 1],
+                 f"{p.calls} {CALL}s{state}"[:columns - 1]]
+        start = "\033[4A" if last else "\033[?25l"  # four lines up; hide the cursor
+        error = say(start + "\r" + "\033[K\n".join(lines) + "\033[K")
+    else:
+        error = say(f"{moment:.3f},{p.bytes},{going},{coming},{p.calls},{p.partial},"
+                    f"{int(p.blocked * 1000)}")
+    output.error, output.shown = error or output.error, p
 
 
 def interrupted(number, frame):
@@ -330,12 +330,12 @@ def main():
 
     # 1. create, 2. bind, 3. listen
     listener = open_listener(host, port)
-    name = address_name(listener.getsockname())
-    say(f"listening on {name}")
     # the client's socket gets what the listener has, and the receive buffer must be known when the
     # connection is made: TCP then agrees on the unit that it is announced in
     ask_for_buffer(listener, socket.SO_SNDBUF, options["-s"])
     ask_for_buffer(listener, socket.SO_RCVBUF, options["-r"])
+    name = address_name(listener.getsockname())
+    say(f"listening on {name}")
 
     # 4. accept: the client gets a socket of its own
     try:
