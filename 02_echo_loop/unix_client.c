@@ -1,0 +1,187 @@
+/*
+ * unix_client.c - lesson 02, the conversation over AF_UNIX: a file's name is the address.
+ *
+ * Run:         ./unix_client [PATH]      (an empty line or Ctrl-D ends it)
+ * Talk to it:  ./unix_server, first, in another terminal
+ * New:         struct sockaddr_un: the same calls, another address family
+ * Not yet:     an answer that comes in two pieces, or unasked: lesson 03
+ */
+#define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    RECEIVE_SIZE = 1024, /* bytes that one recv takes at most */
+    PATIENCE = 5,        /* seconds to wait for a silent server */
+};
+static const char *path = "./echo.sock";
+static const char program[] = "unix_client";
+static const char usage[] = "usage: unix_client [PATH]    (./echo.sock)\n"
+                            "sends each line of standard input\n";
+
+/* ---- Helpers: the same text in every lesson that has them ---- */
+
+/* Takes PATH from the arguments; ends the program if these ask for help (exit status 0) or are
+ * wrong usage (2). */
+static void read_path(int argc, char *argv[]) {
+    bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+    if (argc > 1) path = argv[1];
+    if (help || path[0] == '-' || path[0] == '\0' || argc > 2) {
+        fputs(usage, help ? stdout : stderr);
+        exit(help ? 0 : 2);
+    }
+}
+
+/* Says on stderr which operation failed, on what and why. Returns the exit status for it, 1. */
+static int report(const char *operation, const char *object, const char *reason) {
+    fprintf(stderr, "%s: %s %s: %s\n", program, operation, object, reason);
+    return 1;
+}
+
+/* Returns the bytes of the character at text, which has size bytes; 0 if that is no valid UTF-8
+ * or a control character, which could drive the terminal. RFC 3629 */
+static size_t printable(const char *text, size_t size) {
+    static const long lowest[] = {0, ' ', 0xA0, 0x800, 0x10000}; /* code point for each length */
+    long c = (unsigned char)text[0];
+    size_t length = c < 0x80 ? 1 : c < 0xC0 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF8 ? 4 : 0;
+    c = length < 2 ? c : c & (0x7F >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (i == size || (text[i] & 0xC0) != 0x80) return 0;
+        c = c << 6 | (text[i] & 0x3F);
+    }
+    bool valid = c >= lowest[length] && c != 0x7F && (c < 0xD800 || c > 0xDFFF) && c <= 0x10FFFF;
+    return valid ? length : 0;
+}
+
+/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
+ * text, of 4 * count + 1 bytes. */
+static char *shown(const char *bytes, size_t count, char *text) {
+    static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
+    char *end = text;
+    for (size_t i = 0, length; i < count; i += length) {
+        const char *found = memchr(special, bytes[i], 4);
+        length = printable(bytes + i, count - i);
+        if (length > 0 && found == NULL) {
+            memcpy(end, bytes + i, length);
+            end += length;
+        } else {
+            end += found != NULL ? snprintf(end, 3, "\\%c", letters[found - special])
+                                 : snprintf(end, 5, "\\x%02x", (unsigned char)bytes[i]);
+            length = 1;
+        }
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
+ * POSIX send(2) */
+static int send_all(int socket, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t sent = send(socket, bytes, count, 0);
+        if (sent == -1 && errno == EINTR) continue; /* only a signal */
+        if (sent == -1) return -1;
+        bytes += sent;
+        count -= (size_t)sent;
+    }
+    return 0;
+}
+
+/* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
+static const char *why(void) {
+    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
+    return timed_out ? "no answer within 5 seconds: is it busy with another client?"
+                     : strerror(errno);
+}
+
+/* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the
+ * server sends no more; -1 with errno. POSIX recv(2) */
+static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
+    ssize_t count;
+    do count = recv(server, received, RECEIVE_SIZE, 0);
+    while (count == -1 && errno == EINTR); /* only a signal */
+    return count;
+}
+
+/* Puts PATH into the address. Returns 0, or -1 with errno if it is too long, which it is soon: from
+ * 104 bytes on BSD and macOS, from 108 on Linux. POSIX <sys/un.h> */
+static int fill_address(struct sockaddr_un *address) {
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    errno = ENAMETOOLONG;
+    if (strlen(path) >= sizeof address->sun_path) return -1;
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+/* Returns a socket connected to PATH; ends the program with exit status 1 if nobody answers there.
+ * POSIX socket(2), connect(2) */
+static int connect_to_path(void) {
+    struct sockaddr_un address;
+    struct timeval patience = {.tv_sec = PATIENCE};
+    int error;
+    if (fill_address(&address) == -1) exit(report("connect", path, strerror(errno)));
+    int server = socket(AF_UNIX, SOCK_STREAM, 0); /* 1. create */
+    if (server == -1) exit(report("socket", path, strerror(errno)));
+    setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(server, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    do error = connect(server, (void *)&address, sizeof address); /* 2. connect */
+    while (error == -1 && errno == EINTR);
+    if (error == -1) exit(report("connect", path, why()));
+    return server;
+}
+
+/* ---- The lesson ---- */
+
+/* Sends count bytes and prints the answer. Returns 0, or 1 after a failure it has reported. */
+static int exchange(int server, const char *peer, const char *message, size_t size) {
+    char received[RECEIVE_SIZE], text[4 * RECEIVE_SIZE + 1];
+
+    /* 3. send */
+    if (send_all(server, message, size) == -1) return report("send", peer, why());
+
+    /* 4. receive */
+    ssize_t count = receive(server, received);
+    if (count == -1) return report("recv", peer, why());
+    if (count == 0) return report("recv", peer, "the server closed without an answer");
+    printf("%s\n", shown(received, (size_t)count, text));
+    if (ferror(stdout)) return report("write", "standard output", strerror(errno));
+    return 0;
+}
+
+int main(int argc, char *argv[]) {
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    int status = 0;
+
+    read_path(argc, argv);
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
+
+    /* 1. create, 2. connect */
+    int server = connect_to_path();
+
+    /* 3. send, 4. receive, again and again */
+    bool terminal = isatty(STDIN_FILENO);
+    while (status == 0) {
+        if (terminal) fputs("message (an empty line ends): ", stdout), fflush(stdout);
+        if ((length = getline(&line, &size, stdin)) == -1) break;
+        if (line[length - 1] == '\n') length--;
+        if (length == 0) break;
+        status = exchange(server, path, line, (size_t)length);
+    }
+    if (ferror(stdin)) status = report("read", "standard input", strerror(errno));
+
+    /* 5. close */
+    free(line);
+    close(server);
+    return status;
+}
