@@ -57,6 +57,7 @@ fuzz: $(FUZZERS) ## build the fuzzers of the parsers and run each for 5 s; SECON
 			&& grep -H '^Done' $$fuzzer.log || { tail -50 $$fuzzer.log; exit 1; }; done
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard 04_http_get/*.c)
+	@command -v clang >/dev/null || { echo "clang is missing: apt-get install clang"; exit 1; }
 	@mkdir -p build/fuzz
 	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread $< -o $@
 

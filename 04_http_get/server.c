@@ -300,26 +300,15 @@ static int open_below(char *path) {
 
 /* Returns the content type for the end of a file's name. RFC 9110 8.3 */
 static const char *content_type(const char *path) {
-    static const char *const types[][2] = {
-        {".html", "text/html; charset=utf-8"},
-        {".txt", "text/plain; charset=utf-8"},
-        {".md", "text/plain; charset=utf-8"},
-
-        {".css", "text/css; charset=utf-8"},
-        {".js", "text/javascript; charset=utf-8"},
-        {".json", "application/json"},
-        {".pdf", "application/pdf"},
-        {".svg", "image/svg+xml"},
-        {".png", "image/png"},
-        {".jpg", "image/jpeg"},
-        {".jpeg", "image/jpeg"},
-        {".gif", "image/gif"},
-        {".webp", "image/webp"},
-        {".ico", "image/x-icon"},
-    };
+    static const char *const types[] = {
+        ".html", "text/html",       ".css",  "text/css",      ".js",   "text/javascript",
+        ".txt",  "text/plain",      ".md",   "text/plain",    ".json", "application/json",
+        ".pdf",  "application/pdf", ".svg",  "image/svg+xml", ".png",  "image/png",
+        ".jpg",  "image/jpeg",      ".jpeg", "image/jpeg",    ".gif",  "image/gif",
+        ".webp", "image/webp",      ".ico",  "image/x-icon"};
     const char *end = strrchr(path, '.');
-    for (size_t i = 0; end != NULL && i < sizeof types / sizeof types[0]; i++)
-        if (strcasecmp(end, types[i][0]) == 0) return types[i][1];
+    for (size_t i = 0; end != NULL && i < sizeof types / sizeof types[0]; i += 2)
+        if (strcasecmp(end, types[i]) == 0) return types[i + 1];
     return "application/octet-stream";
 }
 
@@ -327,7 +316,7 @@ static const char *content_type(const char *path) {
  * built-in page, and the type and the size of the file; or 301, 400, 403, 404 or 503. */
 static const char *open_target(const char *head, int *file, const char **type, long long *size) {
     char path[HEAD_SIZE + sizeof "index.html"];
-    struct stat info;
+    struct stat info = {0};
     size_t length;
     const char *target = find_path(head, &length), *status = decode(target, length, path);
     if (status != NULL) return status;
@@ -336,12 +325,14 @@ static const char *open_target(const char *head, int *file, const char **type, l
     if (root == -1) return length == 0 || strcmp(path, "/") == 0 ? ok : not_found;
     if (strstr(path, "/..") != NULL) return forbidden;
     if (folder) strcat(path, "index.html");
-    *type = content_type(path);
-    if ((*file = open_below(path)) == -1)
-        return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? not_found
-               : errno == EMFILE || errno == ENFILE                         ? busy
-                                                                            : forbidden;
-    if (fstat(*file, &info) == 0 && S_ISREG(info.st_mode)) return *size = info.st_size, ok;
+    const char *file_type = content_type(path); /* before path is cut up */
+    if ((*file = open_below(path)) == -1) {
+        if (errno == EMFILE || errno == ENFILE) return busy;
+        bool none = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
+        return none ? not_found : forbidden;
+    }
+    if (fstat(*file, &info) == 0 && S_ISREG(info.st_mode))
+        return *type = file_type, *size = info.st_size, ok;
     close(*file);
     *file = -1;
     return !S_ISDIR(info.st_mode) || folder ? forbidden : moved;
@@ -374,9 +365,10 @@ static size_t write_head(char answer[ANSWER_SIZE], const char *status, const cha
     time_t now = time(NULL);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &fields));
     char *end = answer + snprintf(answer, ANSWER_SIZE,
-                                  "HTTP/1.1 %.*s\r\nDate: %s\r\nContent-Type: %s\r\n"
+                                  "HTTP/1.1 %.*s\r\nDate: %s\r\nContent-Type: %s%s\r\n"
                                   "Content-Length: %lld\r\nConnection: close\r\n",
-                                  (int)strcspn(status, ":"), status, date, type, size);
+                                  (int)strcspn(status, ":"), status, date, type,
+                                  strncmp(type, "text/", 5) == 0 ? "; charset=utf-8" : "", size);
     if (strncmp(status, "405", 3) == 0) end += snprintf(end, 19, "Allow: GET, HEAD\r\n");
     if (status == moved) {
         size_t length;
@@ -403,7 +395,7 @@ static int serve_client(int client) {
     struct sockaddr_storage address = {0};
     struct timeval patience = {.tv_sec = SILENCE};
     socklen_t size = sizeof address;
-    const char *type = NULL;
+    const char *type = "text/html";
     long long length = 0;
     int file = -1, error;
 
@@ -417,17 +409,15 @@ static int serve_client(int client) {
 
     /* the head and, in the same send, as much of the body as fits */
     if (file == -1) length = (long long)write_page(page, status, request);
-    if (file == -1) type = content_type(".html");
     size_t used = write_head(answer, status, type, length, request);
     if (strncmp(request, "HEAD ", 5) == 0) length = 0;
     if (file == -1) memcpy(answer + used, page, (size_t)length), used += (size_t)length;
     long long left = file == -1 ? 0 : length; /* in the file */
     ssize_t count;
     do {
-        size_t room = ANSWER_SIZE - used;
-        count = file == -1
-                    ? 0
-                    : read(file, answer + used, left < (long long)room ? (size_t)left : room);
+        size_t part = ANSWER_SIZE - used;
+        if (left < (long long)part) part = (size_t)left;
+        count = part == 0 ? 0 : read(file, answer + used, part);
         if (count > 0) used += (size_t)count, left -= count;
         error = send_all(client, answer, used) == -1 ? errno : 0;
         used = 0;
@@ -447,16 +437,16 @@ static int serve_client(int client) {
 
 /* Returns how many threads the limit of descriptors allows, which it raises where it may: each
  * needs two, for its visitor and a file. POSIX setrlimit(2) */
-static int allowed_threads(void) {
-    const rlim_t wanted = 2 * POOL_SIZE + 16;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) return POOL_SIZE;
+static rlim_t allowed_threads(void) {
+    struct rlimit limit = {0};
+    const rlim_t wanted = 2 * POOL_SIZE + 16; /* 16: for all that is open anyway */
+    getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted) {
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (limit.rlim_cur >= wanted) return POOL_SIZE;
-    return limit.rlim_cur < 18 ? 1 : (int)(limit.rlim_cur - 16) / 2;
+    rlim_t most = limit.rlim_cur < 18 ? 1 : (limit.rlim_cur - 16) / 2;
+    return most < POOL_SIZE ? most : POOL_SIZE;
 }
 
 /* What each thread of the pool runs: visitor after visitor, for ever. */
@@ -479,7 +469,8 @@ int main(int argc, char *argv[]) {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
     char name[ADDRESS_SIZE];
-    int threads = 0, error = 0;
+    rlim_t threads = 0;
+    int error = 0;
 
     read_arguments(argc, argv);
     if (argc > 3 && (root = open(argv[3], O_RDONLY | O_DIRECTORY)) == -1)
@@ -499,7 +490,7 @@ int main(int argc, char *argv[]) {
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     flockfile(stdout); /* nobody prints before the first line */
-    for (int most = allowed_threads(); threads < most && error == 0; threads++)
+    for (rlim_t most = allowed_threads(); threads < most && error == 0; threads++)
         error = pthread_create(&thread, &attributes, work, name);
     if (error != 0) report("pthread_create", name, strerror(error));
     if (error != 0 && threads == 1) return 1;
