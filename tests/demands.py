@@ -146,7 +146,7 @@ class Interface:
 
     def test_only_the_first_braces_stand_for_what_came(self):
         server = self.server("<{}|{}>")
-        talk(self.connect(server), b"{}", b"<{}|{}>")
+        talk(self.connect(server), b"a{}b", b"<a{}b|{}>")
 
 
 class Defaults:
@@ -234,9 +234,11 @@ class AnyServer:
 
     def test_a_half_close_still_gets_its_reply(self):
         server = self.server("Echo: {}")
+        server.send_signal(signal.SIGSTOP)  # so that the end is there when it reads the message
         peer = self.connect(server)
         peer.sendall(b"hello")
         peer.shutdown(socket.SHUT_WR)
+        server.send_signal(signal.SIGCONT)
         self.assertEqual(kit.receive_all(peer), b"Echo: hello")
 
     def closed_output(self):

@@ -281,6 +281,17 @@ class Client(demands.LineClient):
     def test_a_server_gone_while_nothing_is_typed_is_named_at_once(self):
         self.fails(lambda peer: None, self.gone, typed="")
 
+    def test_of_two_threads_that_fail_at_the_same_time_one_speaks(self):
+        def play(peer):
+            peer.recv(1024)
+            kit.reset(peer)
+        port = self.peer(play).port
+        for _ in range(10):  # which thread sees the reset first is chance
+            client = self.client(port)
+            client.type("line\n" * 2000)
+            self.assertEqual(client.wait(), 1)
+            self.assertRegex(client.err.decode(), rf"\Aclient: (recv|send) 127.0.0.1:{port}: [^\n]+\n\Z")
+
     @kit.linux
     def test_a_stop_or_a_signal_after_the_end_of_input_changes_nothing(self):
         ended, answer = threading.Event(), threading.Event()
