@@ -121,10 +121,11 @@ class Server(Datagrams):
 
     def test_garbage_and_senders_that_have_gone_do_not_end_it(self):
         server, chance = self.server(), random.Random(5)
-        for _ in range(200):
+        for number in range(200):
             gone = self.socket(server)
             gone.send(bytes(chance.randrange(256) for _ in range(chance.randrange(1500))))
             gone.close()
+            server.expect("\n", count=number + 2)  # a line each: faster than read, they would be dropped
         self.assertEqual(self.ask(self.socket(server), b"still here"), b"Echo: still here")
         server.expect("sent 10 bytes: still here\n")
         server.out.decode("utf-8")
@@ -176,6 +177,7 @@ class Client(Datagrams):
         server = self.server()
         self.assertEqual(self.talk(server.port, "hello\n\n\u4f60\u597d \\\nlast"),
                          (0, ["Echo: hello", "Echo: ", "Echo: \u4f60\u597d \\\\", "Echo: last"], ""))
+        self.assertEqual(server.stop(), 0)
         self.assertEqual([line.split(" sent ")[1] for line in server.out.decode().splitlines()[1:]],
                          ["5 bytes: hello", "0 bytes: ", "8 bytes: \u4f60\u597d \\\\", "4 bytes: last"])
 
@@ -336,6 +338,7 @@ class Numbered(Datagrams):
     def test_lines_and_answers(self):
         server = self.server(name="numbered_server")
         self.assertEqual(self.talk(server.port, "one\n\ntwo"), (0, ["Echo: one", "Echo: ", "Echo: two"], ""))
+        self.assertEqual(server.stop(), 0)
         lines = server.out.decode().splitlines()[1:]
         self.assertEqual([line.split(" sent ")[1] for line in lines],
                          ["number 1, 3 bytes: one", "number 2, 0 bytes: ", "number 3, 3 bytes: two"])
@@ -427,7 +430,8 @@ class Calls(Datagrams, kit.Case):
         self.assertEqual(server.stop(), 0)
         server.until(lambda: "+++ exited" in log.read_text(), "the end of the log")
         names = re.findall(r"^(\w+)\(", log.read_text().split("listening on", 1)[1], re.M)
-        self.assertEqual(names[:31], ["recvfrom", "write", "sendto"] * 10 + ["recvfrom"])
+        later = names[names.index("sendto") + 1:]  # the first may make the runtime ask for memory
+        self.assertEqual(later[:27], ["recvfrom", "write", "sendto"] * 9)
 
 
 class Relay(Datagrams, kit.Case):
