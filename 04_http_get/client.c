@@ -183,13 +183,13 @@ static void complain(struct response *r, const char *problem) {
 
 /* Reads the digits of a length in base 10 or 16. Returns -1 if these are none. */
 static long long read_length(const char *digits, int base) {
-    char *end;
     digits += strspn(digits, " \t");
+    const char *end = digits + strspn(digits, base == 10 ? "0123456789" : "0123456789abcdefABCDEF");
     errno = 0;
-    long long length = isxdigit((unsigned char)*digits) ? strtoll(digits, &end, base) : -1;
-    if (length < 0 || errno != 0) return -1;
+    long long length = strtoll(digits, NULL, base);
+    bool valid = end > digits && errno == 0;
     end += strspn(end, " \t");
-    return end != digits && (*end == '\0' || (base == 16 && *end == ';')) ? length : -1;
+    return valid && (*end == '\0' || (base == 16 && *end == ';')) ? length : -1;
 }
 
 /* Understands a line of the response that is not part of its body. RFC 9112 4 to 7 */
@@ -208,8 +208,10 @@ static void take_line(struct response *r) {
             r->left = read_length(line + 15, 10);
             if (r->left == -1 || (before != -1 && before != r->left))
                 complain(r, "its Content-Length is none");
-        } else if (strncasecmp(line, "Transfer-Encoding:", 18) == 0)
-            r->chunked = size > 25 && strcasecmp(line + size - 7, "chunked") == 0;
+        } else if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) {
+            while (isblank((unsigned char)line[size - 1])) size--; /* the colon stops it */
+            r->chunked = size > 24 && strncasecmp(line + size - 7, "chunked", 7) == 0;
+        }
     } else if (r->part == HEADER) {
         bool none = strncmp(r->status, "204", 3) == 0 || strncmp(r->status, "304", 3) == 0;
         r->part = r->status[0] == '1' ? STATUS /* 100 Continue: more to come */

@@ -155,7 +155,7 @@ class Response:
                 if self.left is None or before not in (None, self.left):
                     self.complain("its Content-Length is none")
             elif name.lower() == b"transfer-encoding":
-                self.chunked = value.lower().endswith(b"chunked")
+                self.chunked = value.strip(b" \t").lower().endswith(b"chunked")
         elif self.part == "header":
             if self.status[:1] == b"1":
                 self.part = "status"  # 100 Continue: more to come

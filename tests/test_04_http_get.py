@@ -115,11 +115,13 @@ class Requests(Site):
                 (b"GET / HTTP/1.1 " + host + b"\r\n", 400), (b"GET / HTTP/1" + host + b"\r\n", 400),
                 (b"GET / http/1.1" + host + b"\r\n", 400), (b"GET / x HTTP/1.1" + host + b"\r\n", 400),
                 (b" GET / HTTP/1.1" + host + b"\r\n", 400), (b"\n\n", 400), (b"\r\n\r\n", 400),
-                (get(b"/\0"), 400), (get(b"/\x1b[31m"), 400), (b"GET / HTTP/1.1" + host + b"X: a\rb\r\n\r\n", 400),
+                (get(b"/\0"), 400), (get(b"/\x1b[31m"), 400),
+                (b"GET / HTTP/1.1" + host + b"X: a\rb\r\n\r\n", 400),
                 (get(b"x"), 400), (get(b"*"), 400), (get(b"/%"), 400), (get(b"/%4"), 400), (get(b"/%zz"), 400),
                 (get(b"/%00"), 400), (get(b"/%2500"), 404), (get(b"/%+1"), 400),
                 (get(b"/", method=b"get"), 501), (get(b"/", method=b"BREW"), 501),
-                (get(b"/", method=b"GE"), 501), (get(b"/", method=b"POS"), 501), (get(b"/", method=b"G@T"), 400),
+                (get(b"/", method=b"GE"), 501), (get(b"/", method=b"POS"), 501),
+                (get(b"/", method=b"G@T"), 400),
                 (get(b"*", method=b"OPTIONS"), 405), (get(b"x:1", method=b"CONNECT"), 405),
                 (get(b"/" + b"a" * 7000), 404)]:
             with self.subTest(request=request):
@@ -547,12 +549,15 @@ class Client(Site):
     def test_complete_responses_of_every_kind(self):
         head = b"HTTP/1.1 200 OK\r\n"
         for response in [
-                head + b"Content-Length: 5\r\n\r\nhello", head + b"content-length:\t5 \r\n\r\nhello", head + b"\r\nuntil the end",
-                head + b"Content-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 304\r\n\r\n",
+                head + b"Content-Length: 5\r\n\r\nhello", head + b"content-length:\t5 \r\n\r\nhello",
+                head + b"\r\nuntil the end",
+                head + b"Content-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n",
+                b"HTTP/1.1 304\r\n\r\n",
                 b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n", b"HTTP/1.0 500 \r\n\r\nsorry",
                 head + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
-                b"HTTP/1.1 200 OK\nContent-Length: 2\n\n\0\xff", b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 1\r\n\r\nx",
-                head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                b"HTTP/1.1 200 OK\nContent-Length: 2\n\n\0\xff",
+                b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 1\r\n\r\nx",
+                head + b"Transfer-Encoding:chunked \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
                 head + b"Transfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n\r\na;x=y\r\n0123456789\r\n00\r\nTrailer: x\r\n\r\n",
                 head + b"X: " + b"y" * 100000 + b"\r\nContent-Length: 1\r\n\r\nz"]:
             with self.subTest(response=response[:200]):
@@ -566,7 +571,8 @@ class Client(Site):
         for response, words in [
                 (b"", "the server closed without an answer"), (b"Hello!", "this is no HTTP response"),
                 (b"Hello!\n", "this is no HTTP response"), (b"SSH-2.0-x\r\n", "this is no HTTP response"),
-                (b"HTTP/1.1 2000 OK\r\n\r\n", "this is no HTTP response"), (b"HTTP/1.1 20\r\n\r\n", "this is no HTTP response"),
+                (b"HTTP/1.1 2000 OK\r\n\r\n", "this is no HTTP response"),
+                (b"HTTP/1.1 20\r\n\r\n", "this is no HTTP response"),
                 (b"HTTP/1.1 200", "its head has no end"), (head + b"X: y\r\n", "its head has no end"),
                 (head + b"X: y\r\n" * 60000, "its head has no end"),
                 (head + b"Content-Length: 6\r\n\r\nhello", "fewer bytes than its Content-Length"),
@@ -574,10 +580,14 @@ class Client(Site):
                 (head + b"Content-Length: -1\r\n\r\nhello", "its Content-Length is none"),
                 (head + b"Content-Length: 99999999999999999999\r\n\r\nhello", "its Content-Length is none"),
                 (head + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "its Content-Length is none"),
-                (chunked + b"5\r\nhello\r\n", "its last chunk is missing"), (chunked + b"5\r\nhel", "its last chunk is missing"),
-                (chunked + b"0\r\n", "its last chunk is missing"), (chunked + b"zz\r\nhello", "a chunk without its size"),
+                (chunked + b"5\r\nhello\r\n", "its last chunk is missing"),
+                (chunked + b"5\r\nhel", "its last chunk is missing"),
+                (chunked + b"0\r\n", "its last chunk is missing"),
+                (chunked + b"zz\r\nhello", "a chunk without its size"),
+                (chunked + b"0x5\r\nhello", "a chunk without its size"),
                 (chunked + b"3\r\nhello\r\n0\r\n\r\n", "a chunk longer than its size"),
-                (chunked + b"ffffffffffffffffff\r\nhello", "a chunk without its size"), (chunked + b"-5\r\nhello", "a chunk without its size")]:
+                (chunked + b"ffffffffffffffffff\r\nhello", "a chunk without its size"),
+                (chunked + b"-5\r\nhello", "a chunk without its size")]:
             with self.subTest(response=response[:200]):
                 status, out, err = self.fetch(response)
                 self.assertEqual((status, out), (1, response), err)
@@ -644,14 +654,20 @@ class Client(Site):
             self.assertEqual(lines[4:], ["", ""])
 
     def test_urls_that_are_refused(self):
-        for url, words in [("https://127.0.0.1/", "TLS"), ("HTTPS://x", "TLS"), ("ftp://x/", "http://"), ("127.0.0.1", "http://"),
-                           ("", "http://"), ("http://", "no host"), ("http:///x", "no host"), ("http://:80/", "no host"),
-                           ("http://[::1/", "no host"), ("http://::1/", "no host"), ("http://" + "a" * 300, "no host"),
+        for url, words in [("https://127.0.0.1/", "TLS"), ("HTTPS://x", "TLS"), ("ftp://x/", "http://"),
+        ("127.0.0.1", "http://"),
+                           ("", "http://"), ("http://", "no host"), ("http:///x", "no host"),
+                           ("http://:80/", "no host"),
+                           ("http://[::1/", "no host"), ("http://::1/", "no host"),
+                           ("http://" + "a" * 300, "no host"),
                            ("http://u:p@127.0.0.1/", "no user name"), ("http://u@127.0.0.1", "no user name"),
-                           ("http://127.0.0.1:0/", "PORT"), ("http://127.0.0.1:65536/", "PORT"), ("http://127.0.0.1:x/", "PORT"),
-                           ("http://127.0.0.1:80x/", "PORT"), ("http://127.0.0.1:-1/", "PORT"), ("http://[::1]x/", "PORT"),
+                           ("http://127.0.0.1:0/", "PORT"), ("http://127.0.0.1:65536/", "PORT"),
+                           ("http://127.0.0.1:x/", "PORT"),
+                           ("http://127.0.0.1:80x/", "PORT"), ("http://127.0.0.1:-1/", "PORT"),
+                           ("http://[::1]x/", "PORT"),
                            ("http://127.0.0.1:4294967376/", "PORT"),
-                           ("http://127.0.0.1/\r\nX: y", "control"), ("http://127.0.0.1/\x1b[2J", "control"), ("http://x\x7f/", "control")]:
+                           ("http://127.0.0.1/\r\nX: y", "control"),
+                           ("http://127.0.0.1/\x1b[2J", "control"), ("http://x\x7f/", "control")]:
             with self.subTest(url=url):
                 status, out, err = self.run_program(self.command("client") + [url])
                 self.assertEqual((status, out), (2, ""))
@@ -856,8 +872,10 @@ class PortCheck(Site):
             self.assertEqual(self.check("127.0.0.1", port), (0, [f"127.0.0.1:{port} no answer"], ""))
 
     def test_usage(self):
-        for arguments, status in [(["-h"], 0), (["--help"], 0), ([], 2), (["127.0.0.1"], 2), (["0"], 2), (["65536"], 2),
-                                  (["5-4"], 2), (["5-"], 2), (["x", "y"], 2), (["80", "127.0.0.1"], 2), (["-5"], 2)]:
+        for arguments, status in [(["-h"], 0), (["--help"], 0), ([], 2), (["127.0.0.1"], 2), (["0"], 2),
+        (["65536"], 2),
+                                  (["5-4"], 2), (["5-"], 2), (["x", "y"], 2), (["80", "127.0.0.1"], 2),
+                                  (["-5"], 2)]:
             result, out, err = self.run_program(self.command("port_check") + arguments)
             self.assertEqual(result, status, arguments)
             self.assertIn("machines you are responsible for", err if status else out)
