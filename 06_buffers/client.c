@@ -59,6 +59,7 @@ static struct progress {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of progress */
 static pthread_t watcher;
 static int watched, wake[2]; /* the socket; a pipe that wakes the watcher */
+static int unwritten;        /* error of standard output, 0: none */
 static long long start;      /* of the transfer, in ns as now() counts them */
 
 /* ---- Helpers: the same text in every lesson that has them ---- */
@@ -277,6 +278,7 @@ static void show(void) {
     } else
         printf("%.3f,%lld,%d,%d,%lld,%lld,%lld\n", time, p.bytes, out, in, p.calls, p.partial,
                p.blocked / MILLISECOND);
+    if (ferror(stdout) && unwritten == 0) unwritten = errno;
     shown = p;
 }
 
@@ -404,19 +406,19 @@ int main(int argc, char *argv[]) {
 
     /* 3. send, 4. receive the end */
     start_watching(server);
-    const char *failed = send_pattern(server, pattern) == -1 ? "send"
-                         : drain(server) == -1               ? "recv"
-                                                             : NULL;
-    int error = errno, status = 0;
+    const char *operation = "send";
+    int status = 0, result = send_pattern(server, pattern);
+    if (result == 0) operation = "recv", result = drain(server);
+    int error = errno;
     stop_watching();
-    if (failed != NULL) {
-        status = report(failed, peer, strerror(error));
+    if (result == -1) {
+        status = report(operation, peer, strerror(error));
         fprintf(stderr,
                 "handed to the kernel: %lld bytes, %d of them never acknowledged; how many the "
                 "server has read is unknown\n",
                 progress.bytes, queue_length(server, SO_SNDBUF));
     }
-    if (ferror(stdout)) status = report("write", "standard output", strerror(errno));
+    if (unwritten != 0) status = report("write", "standard output", strerror(unwritten));
 
     /* 5. close */
     close(server);

@@ -58,6 +58,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of progress */
 static pthread_t watcher;
 static long long damaged = -1; /* position of the first wrong byte */
 static int watched, wake[2];   /* the socket; a pipe that wakes the watcher */
+static int unwritten;          /* error of standard output, 0: none */
 static long long start;        /* of the transfer, in ns as now() counts them */
 
 /* ---- Helpers: the same text in every lesson that has them ---- */
@@ -274,6 +275,7 @@ static void show(void) {
     } else
         printf("%.3f,%lld,%d,%d,%lld,%lld,%lld\n", time, p.bytes, out, in, p.calls, p.partial,
                p.blocked / MILLISECOND);
+    if (ferror(stdout) && unwritten == 0) unwritten = errno;
     shown = p;
 }
 

@@ -307,12 +307,15 @@ class Transfer:
         self.assertEqual((writer.wait(), reader.wait()), (1, 0))
         self.assertIn(f"client: write standard output: {os.strerror(errno.EPIPE)}\n", writer.err.decode())
         self.assertEqual(summary(reader, RECEIVED)[0], "10000")
-        # a server serves on
-        reader = self.server("1000000")
-        port = reader.port
-        writer = self.client(port, "300000")
-        reader.process.stdout.close()
-        self.assertEqual((writer.wait(), reader.process.wait(kit.PATIENCE)), (0, 0))
+        # nobody reads any more: the client says so at its end, a server serves on
+        reader = self.server("600000")
+        writer = self.client(reader.port, "300000")
+        for program in (reader, writer):
+            program.expect("\n0.1")
+            program.process.stdout.close()
+        self.assertEqual((writer.wait(), reader.wait()), (1, 0))
+        self.assertIn(f"client: write standard output: {os.strerror(errno.EPIPE)}\n", writer.err.decode())
+        self.assertEqual(summary(reader, RECEIVED)[0], "300000")
 
     def test_nobody_listens(self):
         with socket.socket() as own:
