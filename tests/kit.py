@@ -224,8 +224,8 @@ class Peer:
             except OSError:
                 return
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            self.threads.append(thread)
             thread.start()
+            self.threads.append(thread)
 
     def _serve(self, connection):
         connection.settimeout(PATIENCE)
