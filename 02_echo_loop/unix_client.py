@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import sys
 
 PATH = b"./echo.sock"
@@ -76,13 +77,15 @@ def connect_to_path(path):
     there. socket.socket.connect"""
     try:
         server = socket.socket(socket.AF_UNIX)  # 1. create
-        server.settimeout(PATIENCE)
+        # with settimeout, connect to a full queue would fail at once
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
         server.connect(path)  # 2. connect
+        server.settimeout(PATIENCE)
         return server
-    except socket.timeout as error:
-        reason = why(error)
+    except BlockingIOError:
+        reason = why(socket.timeout())
     except OSError as error:  # Python's own, with no errno: the path is too long
-        reason = why(error) if error.errno else os.strerror(errno.ENAMETOOLONG)
+        reason = error.strerror or os.strerror(errno.ENAMETOOLONG)
     sys.exit(report("connect", os.fsdecode(path), reason))
 
 
