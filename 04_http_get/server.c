@@ -14,6 +14,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ enum {
     ANSWER_SIZE = 131072, /* bytes that one send hands to the kernel at most */
     ADDRESS_SIZE = 80,    /* bytes of an address in words, up to [IPv6%interface]:port */
     SILENCE = 10,         /* seconds in which a visitor must send or take something */
+    HURRY = 1,            /* the same when no thread is free: the next one must not wait long */
     PATIENCE = 30,        /* seconds that a whole request may take */
     PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
     LINGER = 2,                       /* seconds to read on after an answer to an unread request */
@@ -172,6 +174,7 @@ static bool accept_failed(const char *name) {
 /* ---- The lesson ---- */
 
 static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one */
+static atomic_int idle;         /* threads that wait in accept */
 
 /* The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it
  * for the visitor; NULL means that nothing is wrong so far. RFC 9110 15 */
@@ -180,7 +183,7 @@ static const char moved[] = "301 Moved Permanently: a directory ends in /";
 static const char forbidden[] = "403 Forbidden: this is not for you";
 static const char not_found[] = "404 Not Found: there is no such file";
 static const char busy[] = "503 Service Unavailable: try again later";
-static const char silent[] = "408 Request Timeout: nothing came for 10 seconds";
+static const char silent[] = "408 Request Timeout: nothing came for too long";
 static const char too_slow[] = "408 Request Timeout: 30 seconds are over";
 static const char left_early[] = "left before the end of the request";
 static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
@@ -194,13 +197,14 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     time_t deadline = now.tv_sec + PATIENCE;
     for (size_t size = 0; size < HEAD_SIZE; clock_gettime(CLOCK_MONOTONIC, &now)) {
-        patience.tv_sec = deadline - now.tv_sec < SILENCE ? deadline - now.tv_sec : SILENCE;
+        time_t silence = atomic_load(&idle) > 0 ? SILENCE : HURRY;
+        patience.tv_sec = deadline - now.tv_sec < silence ? deadline - now.tv_sec : silence;
         if (patience.tv_sec <= 0) return too_slow;
         setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && errno == EINTR) continue; /* only a signal */
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return patience.tv_sec < SILENCE ? too_slow : silent;
+            return patience.tv_sec < silence ? too_slow : silent;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
         if (strncmp(request, "\r\n", 2) == 0) memmove(request, request + 2, (size -= 2) + 1);
@@ -429,6 +433,7 @@ static int serve_client(int client) {
     if (left > 0) return report("read", peer, "the file is shorter than it was");
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
            status, length);
+    if (status == silent || status == too_slow) return 0; /* nothing is unread */
     if (status[0] >= '4' || count_headers(request, "Content-Length:") > 0 ||
         count_headers(request, "Transfer-Encoding:") > 0)
         take_rest(client, answer);
@@ -451,9 +456,10 @@ static rlim_t allowed_threads(void) {
 
 /* What each thread of the pool runs: visitor after visitor, for ever. */
 static void *work(void *name) {
-    for (;;) {
+    for (atomic_fetch_add(&idle, 1);; atomic_fetch_add(&idle, 1)) {
         /* 4. accept: the client gets a socket of its own */
         int client = accept(listener, NULL, NULL);
+        atomic_fetch_sub(&idle, 1);
         if (client == -1 && accept_failed(name)) continue;
 
         /* 5. talk */

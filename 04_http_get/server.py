@@ -25,6 +25,7 @@ STACK_SIZE = 1048576  # bytes of stack for each thread; a page never used costs 
 HEAD_SIZE = 8192  # bytes that the head of a request may have
 ANSWER_SIZE = 131072  # bytes that one send hands to the kernel at most
 SILENCE = 10  # seconds in which a visitor must send or take something
+HURRY = 1  # the same when no thread is free: the next one must not wait long
 PATIENCE = 30  # seconds that a whole request may take
 LINGER = 2  # seconds to read on after an answer to an unread request
 PROGRAM = "server"
@@ -126,6 +127,7 @@ def accept_failed(name, error):
 # ---- The lesson ----
 
 root = None  # the descriptor of ROOT, None without one
+busy, pool = set(), 0  # the threads that talk with a visitor; how many there are in all
 
 # The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it for
 # the visitor; None means that nothing is wrong so far. RFC 9110 15
@@ -134,7 +136,7 @@ MOVED = "301 Moved Permanently: a directory ends in /"
 FORBIDDEN = "403 Forbidden: this is not for you"
 NOT_FOUND = "404 Not Found: there is no such file"
 BUSY = "503 Service Unavailable: try again later"
-SILENT = "408 Request Timeout: nothing came for 10 seconds"
+SILENT = "408 Request Timeout: nothing came for too long"
 TOO_SLOW = "408 Request Timeout: 30 seconds are over"
 LEFT_EARLY = "left before the end of the request"
 BAD_LINE = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1"
@@ -160,11 +162,12 @@ def receive_head(client):
         left = deadline - time.monotonic()
         if left <= 0:
             return request, TOO_SLOW
-        client.settimeout(min(left, SILENCE))
+        silence = SILENCE if len(busy) < pool else HURRY
+        client.settimeout(min(left, silence))
         try:
             received = client.recv(HEAD_SIZE - len(request))
         except socket.timeout:
-            return request, TOO_SLOW if left < SILENCE else SILENT
+            return request, TOO_SLOW if left < silence else SILENT
         except OSError:
             received = b""
         if not received:
@@ -361,6 +364,8 @@ def serve_client(client, address):
         return report("read", peer, "the file is shorter than it was")
     line = re.split(rb"[\r\n]", request)[0]
     say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
+    if status in (SILENT, TOO_SLOW):
+        return 0  # nothing is unread
     if (status[0] >= "4" or count_headers(request, b"Content-Length:")
             or count_headers(request, b"Transfer-Encoding:")):
         take_rest(client)
@@ -389,14 +394,16 @@ def work(listener, name):
             continue
 
         # 5. talk
+        busy.add(client)
         serve_client(client, address)
+        busy.remove(client)
 
         # 6. close
         client.close()
 
 
 def main():
-    global root
+    global root, pool
     host, port, folder = read_arguments(b"127.0.0.1", b"8080", None)
     if folder is not None:
         try:
@@ -414,6 +421,7 @@ def main():
     threading.stack_size(STACK_SIZE)
     for _ in range(allowed_threads()):
         try:
+            pool += 1
             threading.Thread(target=work, args=(listener, name), daemon=True).start()
         except RuntimeError as error:
             report("pthread_create", name, error)

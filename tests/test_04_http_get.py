@@ -327,7 +327,7 @@ class Crowd(Site):
 
     def test_more_than_the_pool_delay_a_visitor_by_no_more_than_the_deadline(self):
         server = self.server()
-        self.half_open(server, 800)
+        self.half_open(server, 2000)
         start = time.monotonic()
         with kit.connect(server.address) as peer:
             peer.settimeout(60)
