@@ -433,7 +433,7 @@ static int serve_client(int client) {
     if (left > 0) return report("read", peer, "the file is shorter than it was");
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
            status, length);
-    if (status == silent || status == too_slow) return 0; /* nothing is unread */
+    if (status == silent) return 0; /* nothing is unread */
     if (status[0] >= '4' || count_headers(request, "Content-Length:") > 0 ||
         count_headers(request, "Transfer-Encoding:") > 0)
         take_rest(client, answer);

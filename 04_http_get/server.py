@@ -364,7 +364,7 @@ def serve_client(client, address):
         return report("read", peer, "the file is shorter than it was")
     line = re.split(rb"[\r\n]", request)[0]
     say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
-    if status in (SILENT, TOO_SLOW):
+    if status == SILENT:
         return 0  # nothing is unread
     if (status[0] >= "4" or count_headers(request, b"Content-Length:")
             or count_headers(request, b"Transfer-Encoding:")):
