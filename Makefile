@@ -24,6 +24,7 @@ demo: all ## run every lesson once, by itself, and show both sides of each conve
 	@$(PYTHON) scripts/demo --all
 
 test: all ## run every test; SANITIZE=thread or address,undefined: with the programs so built
+	@$(if $(BUILD),$(MAKE) --no-print-directory -s SANITIZE= all) # for the scripts' own tests
 	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py
 
 test-%: all ## make test-03: the tests of one lesson
