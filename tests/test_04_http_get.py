@@ -514,7 +514,7 @@ class Visitors(Site):
     def test_head_and_small_body_leave_in_one_send(self):
         trace = self.folder() / "trace"
         root = self.site()
-        server = self.server(str(root), under=["strace", "-f", "-o", str(trace), "-e", "trace=sendto,sendmsg,sendfile"])
+        server = self.server(str(root), under=["strace", "-D", "-f", "-o", str(trace), "-e", "trace=sendto,sendmsg,sendfile"])
         answer = self.ask(server, get(b"/sub/"))
         server.expect(": 200, ")
         calls = [line for line in trace.read_text().split("\n") if "HTTP/1.1" in line or "<p>" in line]
