@@ -8,6 +8,7 @@
  */
 #define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
 #include <errno.h>
+#include <fcntl.h>
 #include <iconv.h>
 #include <netdb.h>
 #include <signal.h>
@@ -242,6 +243,8 @@ int main(int argc, char *argv[]) {
     if (message[0] == '\0' || strlen(message) >= TEXT_SIZE) return fputs(usage, stderr), 2;
     if (learn_gbk() == -1) return report("iconv_open", "GBK", strerror(errno));
     size_t gbk_size = encode(message, strlen(message), gbk);
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+        return report("write", "standard output", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 

@@ -179,6 +179,12 @@ class Client(Gbk):
         self.assertEqual(client.wait(), 1)
         self.assertEqual(client.err.decode(), f"gbk_client: recv 127.0.0.1:{port}: {reason}\n")
 
+    def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
+        argv = [*self.command("gbk_client"), "127.0.0.1", "1"]  # a connect would be refused, and said
+        status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])
+        self.assertEqual((status, out, err), (
+            1, "", "gbk_client: write standard output: Bad file descriptor\n"))
+
     def test_a_server_gone_before_its_answer_is_named(self):
         self.fails(lambda peer: peer.recv(1024), "the server closed without an answer")
 

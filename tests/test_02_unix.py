@@ -292,6 +292,12 @@ class Client(Unix):
         self.fails(play, "write standard output: Broken pipe", stdout=writing)
         os.close(writing)
 
+    def test_a_closed_input_or_output_is_an_error_and_nothing_is_sent(self):
+        for closed, what in (("<&-", "read standard input"), (">&-", "write standard output")):
+            argv = [*self.command("unix_client"), self.path]  # a connect would fail, and be said
+            status, out, err = self.run_program(["sh", "-c", f'exec "$@" {closed}', "sh", *argv])
+            self.assertEqual((status, out, err), (1, "", f"unix_client: {what}: Bad file descriptor\n"))
+
     def test_a_server_that_was_killed_refuses(self):
         self.unix_server().kill()
         self.refused("unix_client", self.path, f"unix_client: connect {self.path}: Connection refused\n")
