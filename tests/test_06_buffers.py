@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import signal
 import socket
 import struct
@@ -95,12 +96,12 @@ class Transfer:
 
     def test_rows_parse_and_add_up(self):
         reader, writer = self.pair("300000", options=["-m", "10000"], server=["1000000"])
-        self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
         self.assertRegex(reader.out.decode(), r"\Alistening on 127\.0\.0\.1:\d+\nseconds,")
         for program, call, words in ((writer, "sends", SENT), (reader, "recvs", RECEIVED)):
             table = rows(program)
             self.assertEqual(list(table[0]), COLUMNS[:4] + [call] + COLUMNS[4:])
-            self.assertGreaterEqual(len(table), 3)
+            self.assertGreaterEqual(len(table), 2)
             for before, row in zip(table, table[1:]):
                 for column in ("seconds", "bytes", call, "partial", "blocked_ms"):
                     self.assertGreaterEqual(row[column], before[column], column)
@@ -116,9 +117,9 @@ class Transfer:
 
     def test_a_row_every_tenth_of_a_second(self):
         reader, writer = self.pair("200000", server=["200000"])
-        self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
         seconds = rows(reader)[-1]["seconds"]
-        self.assertGreater(len(rows(reader)), seconds * 10 / 2)  # a busy machine may skip some
+        self.assertGreater(len(rows(reader)), seconds * 10 / 4)  # a busy machine may skip some
         self.assertLess(len(rows(reader)), seconds * 10 + 3)
 
     def test_says_what_was_asked_and_what_the_kernel_granted(self):
@@ -127,7 +128,7 @@ class Transfer:
                 own.setsockopt(socket.SOL_SOCKET, number, 9000)
                 granted = own.getsockopt(socket.SOL_SOCKET, number)
             reader, writer = self.pair("1000", options=[option, "9000"], server_options=[option, "9000"])
-            self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+            self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
             for program in (reader, writer):
                 self.assertIn(f"{name}: asked for 9000 bytes, granted {granted}\n", program.err.decode())
         self.assertRegex(writer.err.decode(), r"SO_SNDBUF: not asked for, granted \d+\n")
@@ -194,7 +195,7 @@ class Transfer:
     def test_a_slow_reader_sets_the_pace(self):
         reader, writer = self.pair("98304", options=["-s", "4096", "-m", "4096"], server=["65536"],
                                    server_options=["-r", "4096"])
-        self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
         for program, words in ((reader, RECEIVED), (writer, SENT)):
             said = summary(program, words)
             pace = int(said[0]) / float(said[-1] if words is RECEIVED else said[4])
@@ -203,7 +204,7 @@ class Transfer:
 
     def test_64_mebibytes_at_full_speed_come_intact(self):
         reader, writer = self.pair("67108864")
-        self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
         self.assertEqual(summary(writer, SENT)[:3], ("67108864", "512", "0"))
         self.assertEqual((summary(reader, RECEIVED)[0], summary(reader, RECEIVED)[2]), ("67108864", "intact"))
 
@@ -235,13 +236,13 @@ class Transfer:
     def test_other_sizes(self):
         for total in ("0", "1", "65521", "131073"):
             reader, writer = self.pair(total)
-            self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+            self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
             self.assertEqual((summary(writer, SENT)[0], summary(reader, RECEIVED)[0]), (total, total))
 
     def test_over_ipv6(self):
         reader = self.server(host="::1")
         writer = self.client(reader.port, "50000", host="::1")
-        self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
         self.assertTrue(reader.out.startswith(b"listening on [::1]:"))
 
     def test_the_reader_is_killed_in_mid_stream(self):
@@ -308,14 +309,25 @@ class Transfer:
         self.assertIn(f"client: write standard output: {os.strerror(errno.EPIPE)}\n", writer.err.decode())
         self.assertEqual(summary(reader, RECEIVED)[0], "10000")
         # nobody reads any more: the client says so at its end, a server serves on
-        reader = self.server("600000")
-        writer = self.client(reader.port, "300000")
-        for program in (reader, writer):
-            program.expect("\n0.1")
-            program.process.stdout.close()
-        self.assertEqual((writer.wait(), reader.wait()), (1, 0))
+        awake = threading.Event()
+        peer = self.peer(lambda connection: awake.wait(kit.PATIENCE) and kit.receive_all(connection))
+        end, gone = os.pipe()
+        writer = self.client(peer.port, "1000", stdout=gone)
+        os.close(gone)
+        self.assertTrue(select.select([end], [], [], kit.PATIENCE)[0])
+        os.close(end)
+        awake.set()  # the last row comes after that
+        self.assertEqual(writer.wait(), 1)
         self.assertIn(f"client: write standard output: {os.strerror(errno.EPIPE)}\n", writer.err.decode())
-        self.assertEqual(summary(reader, RECEIVED)[0], "300000")
+        end, gone = os.pipe()
+        reader = self.start([*self.command("server"), "127.0.0.1", "0"], stdout=gone)
+        os.close(gone)
+        self.assertTrue(select.select([end], [], [], kit.PATIENCE)[0])
+        port = int(os.read(end, 100).decode().rpartition(":")[2])
+        os.close(end)
+        writer = self.client(port, "10000")
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
+        self.assertEqual(summary(reader, RECEIVED)[0], "10000")
 
     def test_nobody_listens(self):
         with socket.socket() as own:
@@ -373,7 +385,7 @@ class Transfer:
             writer = self.start([*self.command("client"), "-s", "8192", "127.0.0.1", port, "40000"],
                                 stdout=screens["client"].side)
             screens["client"].handed_over()
-            self.assertEqual((writer.wait(), reader.wait()), (0, 0))
+            self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
             drawn = self.check_frames(screens["client"].text(), columns, "send")
             self.assertIn("BLOCKED since", "".join(sum(drawn, [])))
             self.assertGreater(max(frame[0].count("#") for frame in drawn), 0)
@@ -424,7 +436,7 @@ class Framing:
         for language in ("C", "Python"):
             server = self.framing_server()
             client = self.start([*self.command("framing_client", language), "127.0.0.1", str(server.port)])
-            self.assertEqual((client.wait(), server.wait()), (0, 0), server.err)
+            self.assertEqual((client.wait(), server.wait()), (0, 0), client.err + server.err)
             self.assertEqual(server.out.decode().split("\n", 1)[1],
                              "as recv gives them:\n"
                              "  recv 1: 16 bytes: onetwothreefourf\n"
@@ -539,7 +551,8 @@ class Plot(kit.Case):
     @kit.needs("gnuplot")
     def test_draws_a_run_as_svg_and_png(self):
         with tempfile.TemporaryDirectory() as folder:
-            status, out, err = self.run_program([sys.executable, self.script, folder])
+            program = self.start([sys.executable, self.script, folder])
+            status, out, err = program.wait(60), program.out.decode(), program.err.decode()
             self.assertEqual((status, err), (0, ""))
             self.assertEqual(out.split(), [f"{folder}/buffers.svg", f"{folder}/buffers.png"])
             drawn = pathlib.Path(folder, "buffers.svg").read_text()
