@@ -25,7 +25,7 @@ demo: all ## run every lesson once, by itself, and show both sides of each conve
 
 test: all ## run every test; SANITIZE=thread or address,undefined: with the programs so built
 	@$(if $(BUILD),$(MAKE) --no-print-directory -s SANITIZE= all) # for the scripts' own tests
-	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py
+	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py $(if $(BUILD),test_0) # sanitized: what tests the lessons' programs
 
 test-%: all ## make test-03: the tests of one lesson
 	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py test_$(call number,$*)_
