@@ -176,6 +176,17 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def sockets(pid):
+    """How many sockets the program has open."""
+    found = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
+        except OSError:
+            pass  # one that has just been closed
+    return found
+
+
 def memory(pid):
     """KiB of memory that the program occupies."""
     with open(f"/proc/{pid}/status") as status:
@@ -193,6 +204,8 @@ def disturb(program):
     """Send a program that waits in a system call all that should not matter to it: stopped and
     continued, then the signals that a terminal, a socket and a child send. It waits again afterwards."""
     def waiting():
+        if program.process.poll() is not None:
+            raise Trouble(f"{program.argv} has ended, {program.process.returncode}: {bytes(program.err)!r}")
         return states(program.pid) == {"S"}
     eventually(waiting, "the program waits")
     program.send_signal(signal.SIGSTOP)
@@ -214,7 +227,7 @@ class Peer:
         self.listener = socket.create_server(
             (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128)
         self.port = self.listener.getsockname()[1]
-        self.play, self.threads, self.trouble = play, [], []
+        self.play, self.threads, self.trouble, self.starting = play, [], [], threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -224,8 +237,9 @@ class Peer:
             except OSError:
                 return
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            thread.start()
-            self.threads.append(thread)
+            with self.starting:  # close() sees every thread that plays
+                thread.start()
+                self.threads.append(thread)
 
     def _serve(self, connection):
         connection.settimeout(PATIENCE)
@@ -242,7 +256,9 @@ class Peer:
         except OSError:
             pass  # BSD and macOS: a listening socket is "not connected"
         self.listener.close()
-        for thread in self.threads:
+        with self.starting:
+            threads = list(self.threads)
+        for thread in threads:
             thread.join(PATIENCE)
         if self.trouble:
             raise self.trouble[0]

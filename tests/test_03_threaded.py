@@ -191,6 +191,7 @@ class Server(demands.LoopingServer):
             served, dropped = self.connect(server), self.connect(server)
             self.assertEqual(kit.receive_all(dropped), BUSY)
             demands.talk(served, b"hello", b"hello")
+        server.until(lambda: server.err.count(b"\n") >= 3, "three lines on stderr")
         self.assertRegex(server.err.decode(), r"\A(server: [^\n]+ 127.0.0.1:\d+: [^\n]+\n){3}\Z")
 
 
