@@ -153,7 +153,7 @@ class Client(Gbk):
             peer = self.peer(play)
             self.assertEqual(self.gbk_client(peer.port, message).wait(), 0)
             peer.close()
-            self.assertTrue(came == [message.encode("gbk"), b""])
+            self.assertEqual(came, [message.encode("gbk"), b""])
 
     def test_an_answer_is_shown_as_bytes_and_as_text(self):
         for name, (data, text) in SHOWN.items():
