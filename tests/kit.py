@@ -11,7 +11,9 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -91,6 +93,17 @@ class Case(unittest.TestCase):
         peer = Peer(play, host)
         self.addCleanup(peer.close)
         return peer
+
+    def scratch_tree(self):
+        """A copy of the course's own files, to plant faults in; removed when the case ends."""
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        for name in subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True,
+                                   stdout=subprocess.PIPE).stdout.decode().split("\0"):
+            if name and (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        return folder
 
     def run_program(self, argv, stdin=b"", **keywords):
         """Run a command to its end; return (exit status, stdout, stderr), both as text."""
