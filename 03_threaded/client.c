@@ -8,6 +8,7 @@
  */
 #define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -195,6 +196,10 @@ int main(int argc, char *argv[]) {
     pthread_t printer;
 
     read_arguments(argc, argv);
+    if (fcntl(STDIN_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+        return report("read", "standard input", strerror(errno));
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 

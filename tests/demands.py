@@ -559,6 +559,11 @@ class AnyClient:
         with open("/dev/full", "wb") as full:
             self.fails(play, "write standard output: No space left on device", stdout=full)
 
+    def test_a_closed_output_is_an_error_and_not_a_place_for_the_socket(self):
+        argv = ["sh", "-c", 'exec "$@" >&-', "sh", *self.command("client"), "127.0.0.1", "1"]
+        self.assertEqual(self.run_program(argv),
+                         (1, "", "client: write standard output: Bad file descriptor\n"))
+
     @kit.linux
     def test_a_stop_or_a_signal_while_it_waits_for_the_answer_changes_nothing(self):
         asked, answer = threading.Event(), threading.Event()
