@@ -14,7 +14,7 @@ import time
 
 import kit
 
-HARDLY_TIMES = 10 if kit.SANITIZED else 1  # fewer connections where each costs ten times as much
+FEWER_TIMES = 10 if kit.SANITIZED else 1  # fewer connections where each costs ten times as much
 WRONG_PORTS = ("99999", "65536", "-1", "abc", "", "1e3", "+80", " 80", "80 ", "0x50", "8080x",
                "99999999999999999999999", "\u0661\u0662", "1_0")
 SPARE_THREADS = (0, 1) if kit.SANITIZED else (0,)  # ThreadSanitizer starts one of its own
@@ -366,7 +366,7 @@ class LoopingServer(AnyServer):
             return (kit.threads(server.pid) - threads in SPARE_THREADS
                     and kit.descriptors(server.pid) == descriptors)
 
-        total = 20000 // HARDLY_TIMES
+        total = 20000 // FEWER_TIMES
         rush(total // 10)
         kit.eventually(settled, "threads and descriptors back")
         before = kit.memory(server.pid)

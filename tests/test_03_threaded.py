@@ -154,7 +154,7 @@ class Server(demands.LoopingServer):
         self.assertTrue(kit.receive_exactly(stuck, self.sent) == pattern[:self.sent])
 
     def test_2000_clients_at_once_are_each_answered(self):
-        count = 2000 // demands.HARDLY_TIMES
+        count = 2000 // demands.FEWER_TIMES
         server = self.server("{}")
         threads = kit.threads(server.pid) if os.path.isdir("/proc/self/task") else 0
         peers = [self.connect(server) for _ in range(count)]
