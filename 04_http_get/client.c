@@ -9,6 +9,7 @@
 #define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -366,6 +367,8 @@ int main(int argc, char *argv[]) {
         return fputs(usage, help ? stdout : stderr), help ? 0 : 2;
     const char *problem = parse_url(text, &url);
     if (problem != NULL) return report("read", "the URL", problem), 2;
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+        return report("write", "standard output", strerror(errno));
     signal(SIGPIPE, SIG_IGN); /* sending to a server that has left fails, no more */
 
     /* 1. create, 2. connect */

@@ -9,6 +9,7 @@
 #define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -234,6 +235,10 @@ int main(int argc, char *argv[]) {
     int status = 0;
 
     read_arguments(argc, argv);
+    if (fcntl(STDIN_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+        return report("read", "standard input", strerror(errno));
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* nobody reads our output any more: the write fails */
     struct addrinfo *addresses = find_addresses();

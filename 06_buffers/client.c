@@ -390,6 +390,8 @@ int main(int argc, char *argv[]) {
     char own[ADDRESS_SIZE], peer[ADDRESS_SIZE];
 
     read_options(argc, argv);
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+        return report("write", "standard output", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
     char *pattern = make_pattern((size_t)message);

@@ -9,6 +9,7 @@
 #define _POSIX_C_SOURCE 200809L /* without it, -std=c17 hides the socket functions */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -156,6 +157,8 @@ int main(int argc, char *argv[]) {
     char peer[ADDRESS_SIZE];
 
     read_arguments(argc, argv);
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+        return report("write", "standard output", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 

@@ -694,6 +694,11 @@ class Client(Site):
             self.assertEqual(program.wait(), 1)
         self.assertIn(b"client: write standard output: No space left on device\n", program.err)
 
+    def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
+        argv = [*self.command("client"), "http://127.0.0.1:1/"]  # a connect would be refused, and said
+        status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])
+        self.assertEqual((status, out, err), (1, "", "client: write standard output: Bad file descriptor\n"))
+
     def test_a_terminal_gets_no_control_characters(self):
         peer = self.peer(scripted(b"HTTP/1.1 200 \x1b]0;x\x07\r\n\r\n\x1b[2J\xe4\xbd\xa0\xff\nend"))
         ours, theirs = pty.openpty()

@@ -286,6 +286,13 @@ class Client(Datagrams):
         self.assertEqual((client.wait(), bytes(client.err)),
                          (1, b"client: write standard output: No space left on device\n"))
 
+    def test_a_closed_input_or_output_is_an_error_and_nothing_is_sent(self):
+        for name in ("client", "numbered_client"):
+            for closed, what in (("<&-", "read standard input"), (">&-", "write standard output")):
+                argv = [*self.command(name), "no such name", "1"]
+                status, out, err = self.run_program(["sh", "-c", f'exec "$@" {closed}', "sh", *argv])
+                self.assertEqual((status, out, err), (1, "", f"{name}: {what}: Bad file descriptor\n"))
+
     def test_the_prompt_is_for_terminals(self):
         server = self.server()
         terminal, stdin = os.openpty()

@@ -329,6 +329,12 @@ class Transfer:
         self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
         self.assertEqual(summary(reader, RECEIVED)[0], "10000")
 
+    def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
+        for name in ("client", "framing_client"):
+            argv = [*self.command(name), "127.0.0.1", "1"]  # a connect would be refused, and said
+            status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])
+            self.assertEqual((status, out, err), (1, "", f"{name}: write standard output: Bad file descriptor\n"))
+
     def test_nobody_listens(self):
         with socket.socket() as own:
             own.bind(("127.0.0.1", 0))
