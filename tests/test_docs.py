@@ -1,12 +1,17 @@
 """What the pages promise, and what scripts/check-docs catches."""
 import ast
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent
+import kit
+
+ROOT = kit.ROOT
 METHODS = """bind listen accept connect connect_ex recv send sendall recvfrom sendto close getpeername getsockname
     setsockopt getsockopt settimeout gettimeout fileno setblocking makefile""".split()
 
@@ -58,6 +63,117 @@ class PythonToC(unittest.TestCase):
                     elif node.attr in methods and f"`{node.attr}`" not in page:
                         missing.add(node.attr)
         self.assertEqual(missing, set())
+
+
+class CheckDocs(unittest.TestCase):
+    """scripts/check-docs in a copy of the tree: a fresh page passes, and a planted fault is named."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        for name in ("scripts", "01_basic", "02_echo_loop"):
+            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Makefile", self.root)
+        (self.root / "docs").mkdir()
+
+    def check(self, page, *options):
+        """Run check-docs on a page. Returns its exit status and what it printed."""
+        plain = {key: value for key, value in os.environ.items() if key not in ("COURSE_BUILD", "SANITIZE")}
+        run = subprocess.run([sys.executable, "scripts/check-docs", *options, str(page)], cwd=self.root, env=plain,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             universal_newlines=True, timeout=120)
+        return run.returncode, run.stdout
+
+    def page(self, text):
+        """A page with its generated parts filled in, shown to pass."""
+        path = self.root / "docs" / f"{self._testMethodName}.md"
+        path.write_text("# A page\n\n" + text, encoding="utf-8")
+        self.assertEqual(self.check(path, "--update"), (0, ""))
+        self.assertEqual(self.check(path), (0, ""))
+        return path
+
+    def catches(self, page, old, new, fault):
+        """A page in which `old` is replaced fails with that one fault."""
+        text = page.read_text(encoding="utf-8")
+        self.assertIn(old, text)
+        page.write_text(text.replace(old, new, 1), encoding="utf-8")
+        status, output = self.check(page)
+        self.assertEqual(status, 1)
+        self.assertIn(fault, output)
+        self.assertEqual(len(re.findall(r"^\S*\.md:", output, re.M)), 1, output)
+
+    def part(self, arguments):
+        """A page that holds one generated part."""
+        return self.page(f"<!-- {arguments} -->\n<!-- end -->\n")
+
+    def test_a_stale_excerpt(self):
+        self.catches(self.part("code 01_basic/server.c send_all"), "errno == EINTR", "errno == EAGAIN", "is stale")
+
+    def test_an_excerpt_of_changed_code(self):
+        page = self.part("code 02_echo_loop/server.c fill_in")
+        source = self.root / "02_echo_loop" / "server.c"
+        text = source.read_text(encoding="utf-8")
+        source.write_text(text.replace("strlen(mark + 2)", "strlen(mark + 1)"), encoding="utf-8")
+        status, output = self.check(page)
+        self.assertEqual(status, 1)
+        self.assertIn("code 02_echo_loop/server.c fill_in is stale", output)
+
+    def test_a_missing_function(self):
+        self.catches(self.part("code 01_basic/server.c send_all"), "server.c send_all", "server.c send_none",
+                     "has no function send_none")
+
+    def test_missing_lines(self):
+        self.catches(self.part('code 01_basic/server.c "1. create, 2." "open_listener()"'), "1. create, 2.", "9. create",
+                     "has no lines from '9. create'")
+
+    def test_a_stale_diff(self):
+        self.catches(self.part("diff 02"), "accept_failed", "accept_filed", "diff 02 is stale")
+
+    def test_a_stale_transcript(self):
+        page = self.page("<!-- session 01_basic\n1$ ./server\n2$ ./client\n1? test\n-->\n<!-- end -->\n")
+        self.catches(page, "received 3 bytes: get", "received 3 bytes: got", "session 01_basic is stale")
+
+    def test_a_transcript_of_a_program_that_does_not_run(self):
+        page = self.page("<!-- session 01_basic\n1$ ./client 127.0.0.1 1\n-->\n<!-- end -->\n")
+        self.catches(page, "1$ ./client", "1$ ./clinet", "could not be started")
+
+    @kit.needs("strace")
+    def test_a_stale_ladder(self):
+        self.catches(self.part("ladder 01"), "listen(3, 128)", "listen(3, 5)", "ladder 01 is stale")
+
+    def test_a_stale_experiment(self):
+        self.catches(self.part("experiment not_a_string"), "verdict:  ", "verdict:  not ", "not_a_string is stale")
+
+    def test_a_dead_link(self):
+        self.catches(self.page("[all](../Makefile)\n"), "../Makefile", "../Makefiles", "dead link ../Makefiles")
+
+    def test_a_dead_anchor(self):
+        self.catches(self.page("[here](#a-page)\n"), "#a-page", "#no-page", "no anchor #no-page")
+
+    def test_a_missing_make_target(self):
+        self.catches(self.page("Type `make help`.\n"), "make help", "make hell", "no target: make hell")
+
+    def test_a_missing_make_target_in_a_block(self):
+        self.catches(self.page("```\n$ make help\n```\n"), "make help", "make hell", "no target: make hell")
+
+    def test_a_missing_experiment(self):
+        self.catches(self.page("`make experiment-backlog`\n"), "backlog", "frontlog", "experiment-frontlog")
+
+    def test_a_missing_file(self):
+        self.catches(self.page("See `01_basic/server.c`.\n"), "server.c", "severe.c", "no file 01_basic/severe.c")
+
+    @kit.needs("codespell")
+    def test_a_misspelt_word(self):
+        self.catches(self.page("The server has received it.\n"), "received", "rec" "ieved", "rec" "ieved ==> received")
+
+    def test_a_missing_end(self):
+        page = self.part("code 01_basic/server.c send_all")
+        self.catches(page, "<!-- end -->\n", "", "has no <!-- end -->")
+        text = page.read_text(encoding="utf-8") + "\n<!-- code 01_basic/server.c report -->\n<!-- end -->\n"
+        page.write_text(text, encoding="utf-8")
+        self.assertEqual(self.check(page, "--update")[0], 1)
+        self.assertEqual(page.read_text(encoding="utf-8"), text)
 
 
 if __name__ == "__main__":
