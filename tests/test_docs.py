@@ -1,5 +1,6 @@
 """What the pages promise, and what scripts/check-docs catches."""
 import ast
+import errno
 import os
 import pathlib
 import re
@@ -17,11 +18,17 @@ METHODS = """bind listen accept connect connect_ex recv send sendall recvfrom se
 
 
 def rows(page):
-    """The cells of every row of a page's tables, the headers left out."""
+    """The cells of every row of a page's tables, headers too."""
     for line in (ROOT / "docs" / page).read_text(encoding="utf-8").split("\n"):
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| `") and len(cells) == 4:
-            yield cells
+        if line.startswith("|") and not line.startswith("|--"):
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def places():
+    """The rows of docs/python_to_c.md: the Python name, the C call, file and function that run it."""
+    for python, call, _, place in rows("python_to_c.md"):
+        if python != "Python":
+            yield python.strip("`"), call.strip("`"), *place.strip("`").split(":")
 
 
 def function(name, text):
@@ -35,17 +42,15 @@ class PythonToC(unittest.TestCase):
     """docs/python_to_c.md."""
 
     def test_every_method_of_the_notes_has_a_place_that_runs_it(self):
-        named = [cells[0].strip("`") for cells in rows("python_to_c.md")]
-        self.assertEqual(named[:20], METHODS)
+        self.assertEqual([python for python, *_ in places()][:20], METHODS)
 
     def test_each_place_holds_its_call(self):
-        for python, call, _, place in rows("python_to_c.md"):
+        for python, call, path, name in places():
             with self.subTest(python):
-                path, name = place.strip("`").split(":")
                 body = function(name, (ROOT / path).read_text(encoding="utf-8"))
-                self.assertIsNotNone(body, f"{place}: no such function")
+                self.assertIsNotNone(body, f"{path}: no function {name}")
                 code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', body)
-                self.assertRegex(code, rf"\b{re.escape(call.strip('`'))}\b")
+                self.assertRegex(code, rf"\b{re.escape(call)}\b")
 
     def test_every_name_that_the_python_programs_use_is_there(self):
         page = (ROOT / "docs" / "python_to_c.md").read_text(encoding="utf-8")
@@ -63,6 +68,35 @@ class PythonToC(unittest.TestCase):
                     elif node.attr in methods and f"`{node.attr}`" not in page:
                         missing.add(node.attr)
         self.assertEqual(missing, set())
+
+
+class Lists(unittest.TestCase):
+    """The pages that must leave nothing out."""
+
+    def test_every_program_of_the_notes_is_there_in_their_order(self):
+        named = [match[0] for cells in rows("originals.md") if (match := re.match(r"N\d\.\w+", cells[0]))]
+        self.assertEqual(named, """N0.c N0.s N1.s N1.c N1.t N2.h N2.s N2.p N3.1s N3.1c N3.2s N3.2c N3.h N3.5s N3.5c N4.c
+            N4.s N4.t N4.b""".split())
+
+    def test_every_claim_of_the_notes_has_its_experiment(self):
+        claims = [cells for cells in rows("originals.md") if re.search(r"\(N\d|every program", cells[0])]
+        self.assertEqual(len(claims), 16)
+        for claim, _, command in claims:
+            self.assertRegex(command, r"`make experiment-\w+`", claim)
+
+    def test_every_error_has_a_meaning_and_a_command(self):
+        errors = [cells for cells in rows("errors.md") if cells[0] != "message"]
+        self.assertGreater(len(errors), 30)
+        for cells in errors:
+            self.assertEqual([len(cells), all(cells)], [3, True], cells)
+        self.assertEqual(len(errors), len({cells[0] for cells in errors}), "a message twice")
+
+    def test_the_words_that_the_system_has_for_an_error_are_found(self):
+        page = " ".join(cells[0] for cells in rows("errors.md"))
+        for number in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE,
+                       errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM, errno.EHOSTUNREACH,
+                       errno.ENETUNREACH, errno.EMSGSIZE, errno.EAGAIN, errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN):
+            self.assertIn(f"`{os.strerror(number)}`", page)
 
 
 class CheckDocs(unittest.TestCase):
