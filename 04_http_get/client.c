@@ -131,8 +131,8 @@ static const char *parse_url(const char *text, struct url *url) {
         return "no user name or password: they would travel readable for everyone";
     url->brackets = name[0] == '[';
     name += url->brackets;
-    size_t size = strcspn(name, url->brackets ? "]/?#" : ":/?#");
-    const char *colon = name + size + (name[size] == ']');
+    size_t size = strcspn(name, url->brackets ? "]/?#" : "[]:/?#");
+    const char *colon = name + size + url->brackets;
     if (size == 0 || size >= sizeof url->host || (url->brackets && name[size] != ']'))
         return "no host, or none of at most 255 bytes; an IPv6 address stands in [ ]";
     snprintf(url->host, sizeof url->host, "%.*s", (int)size, name);
@@ -245,7 +245,8 @@ static size_t follow(struct response *r, const char *bytes, size_t count) {
             continue;
         }
         char byte = bytes[used++];
-        if (r->length < LINE_SIZE - 1) r->line[r->length++] = byte;
+        /* a zero byte, which would end the text of the line, counts as a blank: RFC 9110 5.5 */
+        if (r->length < LINE_SIZE - 1) r->line[r->length++] = byte == '\0' ? ' ' : byte;
         if (r->part <= HEADER && ++r->head > HEAD_SIZE) complain(r, "its head has no end");
         if (byte != '\n') continue;
         r->line[r->length] = '\0';

@@ -137,7 +137,7 @@ class Response:
                     self.complain("its head has no end")
             if end != -1:
                 line, self.line = re.split(rb"[\r\n]", self.line)[0], b""
-                self.take_line(line)
+                self.take_line(line.replace(b"\0", b" "))  # as a blank: RFC 9110 5.5
         return used
 
     def take_line(self, line):
@@ -149,12 +149,12 @@ class Response:
             if not valid:
                 self.complain("this is no HTTP response")
         elif self.part == "header" and line:
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
+            name, colon, value = line.partition(b":")
+            if name.lower() + colon == b"content-length:":
                 before, self.left = self.left, read_length(value, 10)
                 if self.left is None or before not in (None, self.left):
                     self.complain("its Content-Length is none")
-            elif name.lower() == b"transfer-encoding":
+            elif name.lower() + colon == b"transfer-encoding:":
                 self.chunked = value.strip(b" \t").lower().endswith(b"chunked")
         elif self.part == "header":
             if self.status[:1] == b"1":
@@ -196,7 +196,7 @@ class Response:
 def read_length(digits, base):
     """Reads the digits of a length in base 10 or 16. Returns None if these are none."""
     match = re.match(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*\Z" if base == 16 else rb"[ \t]*([0-9]+)[ \t]*\Z", digits)
-    length = int(match[1], base) if match and len(match[1]) < 20 else 2 ** 63
+    length = int(match[1], base) if match and len(match[1].lstrip(b"0")) < 20 else 2 ** 63
     return length if length < 2 ** 63 else None
 
 

@@ -52,7 +52,7 @@ def address_name(address):
 
 def read_ports(text):
     """Reads PORT or FROM-TO. Returns the range of its ports, None if it is not that."""
-    match = re.match(r"([0-9]{1,9})(?:-([0-9]{1,9}))?\Z", text)
+    match = re.match(r"0*([0-9]{1,9})(?:-0*([0-9]{1,9}))?\Z", text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     return range(first, last + 1) if 1 <= first <= last <= 65535 else None
 

@@ -559,7 +559,10 @@ class Client(Site):
                 b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 1\r\n\r\nx",
                 head + b"Transfer-Encoding:chunked \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
                 head + b"Transfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n\r\na;x=y\r\n0123456789\r\n00\r\nTrailer: x\r\n\r\n",
-                head + b"X: " + b"y" * 100000 + b"\r\nContent-Length: 1\r\n\r\nz"]:
+                head + b"X: " + b"y" * 100000 + b"\r\nContent-Length: 1\r\n\r\nz",
+                head + b"Content-Length: 5\0\r\n\0\r\n\r\nhello",  # RFC 9110 5.5: a zero byte is a blank
+                head + b"Content-Length\r\n\r\nno header without its colon",
+                head + b"Content-Length: 00000000000000000000005\r\n\r\nhello"]:
             with self.subTest(response=response[:200]):
                 status, out, err = self.fetch(response)
                 self.assertEqual((status, out), (0, response), err)
@@ -659,6 +662,7 @@ class Client(Site):
                            ("", "http://"), ("http://", "no host"), ("http:///x", "no host"),
                            ("http://:80/", "no host"),
                            ("http://[::1/", "no host"), ("http://::1/", "no host"),
+                           ("http://]/", "no host"), ("http://127.0.0.1]/", "the URL"),
                            ("http://" + "a" * 300, "no host"),
                            ("http://u:p@127.0.0.1/", "no user name"), ("http://u@127.0.0.1", "no user name"),
                            ("http://127.0.0.1:0/", "PORT"), ("http://127.0.0.1:65536/", "PORT"),
@@ -884,6 +888,18 @@ class PortCheck(Site):
             result, out, err = self.run_program(self.command("port_check") + arguments)
             self.assertEqual(result, status, arguments)
             self.assertIn("machines you are responsible for", err if status else out)
+
+    def test_zeros_before_a_port(self):
+        port = free_port()
+        self.assertEqual(self.check(f"{port:012}"), (0, [f"127.0.0.1:{port} closed"], ""))
+
+    def test_output_into_a_pipe_that_closes_is_an_error(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        program = self.start([*self.command("port_check"), "1"], stdout=writing)
+        os.close(writing)
+        self.assertEqual((program.wait(), bytes(program.err)),
+                         (1, b"port_check: write standard output: Broken pipe\n"))
 
     def test_a_name_that_does_not_resolve(self):
         status, lines, err = self.check("nothing.invalid", 80)
