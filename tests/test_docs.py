@@ -84,6 +84,13 @@ class Lists(unittest.TestCase):
         for claim, _, command in claims:
             self.assertRegex(command, r"`make experiment-\w+`", claim)
 
+    def test_the_map_has_the_minutes_that_the_chapters_tell(self):
+        lessons = [cells for cells in rows("README.md") if re.match(r"\[0\d ", cells[0])]
+        self.assertEqual(len(lessons), 6)
+        for link, minutes, _ in lessons:
+            chapter = (ROOT / "docs" / re.search(r"\((\S+)\)", link)[1]).read_text(encoding="utf-8")
+            self.assertEqual(re.search(r"(\d+)\s+minutes", chapter)[1], minutes, link)
+
     def test_every_error_has_a_meaning_and_a_command(self):
         errors = [cells for cells in rows("errors.md") if cells[0] != "message"]
         self.assertGreater(len(errors), 30)
