@@ -86,12 +86,14 @@ static char *shown(const char *bytes, size_t count, char *text) {
     static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
     char *end = text;
     for (size_t i = 0, length; i < count; i += length) {
-        const char *found = memchr(special, bytes[i], 4);
         length = printable(bytes + i, count - i);
-        if (length > 0 && found == NULL) {
+        if (length == 1 && bytes[i] != '\\') {
+            *end++ = bytes[i]; /* nearly always, so it comes first */
+        } else if (length > 1) {
             memcpy(end, bytes + i, length);
             end += length;
         } else {
+            const char *found = memchr(special, bytes[i], 4);
             end += found != NULL ? snprintf(end, 3, "\\%c", letters[found - special])
                                  : snprintf(end, 5, "\\x%02x", (unsigned char)bytes[i]);
             length = 1;
