@@ -42,6 +42,9 @@ experiment-%: ## make experiment-backlog: ask for your prediction, run one, and 
 trace-%: all ## make trace-03: the system calls of both sides as a ladder; ARGS=--help: its options
 	@$(PYTHON) scripts/trace $* $(ARGS)
 
+doctor: ## say what on this machine keeps the course from working, and what to type
+	@$(PYTHON) scripts/doctor
+
 plot plot-06: 06 ## draw a run of lesson 06, queues and rates over time, with gnuplot: build/plot/
 	@$(PYTHON) scripts/plot
 
@@ -73,4 +76,4 @@ help: ## show this list
 	@sed -n 's/^\([a-z$$(][^:=]*\):.*## \(.*\)/\1\t\2/p' Makefile | sed 's/\$$(NUMBERS)/01 02 .../' \
 		| awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
-.PHONY: all demo plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
+.PHONY: all demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
