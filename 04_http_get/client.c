@@ -372,6 +372,7 @@ int main(int argc, char *argv[]) {
     if (problem != NULL) return report("read", "the URL", problem), 2;
     if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
         return report("write", "standard output", strerror(errno));
+    if (fcntl(STDERR_FILENO, F_GETFD) == -1) return 1; /* the same, with nobody to tell it */
     signal(SIGPIPE, SIG_IGN); /* sending to a server that has left fails, no more */
 
     /* 1. create, 2. connect */

@@ -276,6 +276,8 @@ def main():
         return 2
     if sys.stdout is None:  # closed: the socket would take its descriptor
         return report("write", "standard output", os.strerror(errno.EBADF))
+    if sys.stderr is None:  # the same, with nobody to tell it
+        return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
     # 1. create, 2. connect

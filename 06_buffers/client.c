@@ -392,8 +392,9 @@ int main(int argc, char *argv[]) {
     read_options(argc, argv);
     if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
         return report("write", "standard output", strerror(errno));
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
-    signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
+    if (fcntl(STDERR_FILENO, F_GETFD) == -1) return 1; /* the same, with nobody to tell it */
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);             /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN); /* sending to a server that has left fails, no more */
     char *pattern = make_pattern((size_t)message);
 
     /* 1. create, 2. connect */

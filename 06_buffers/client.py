@@ -328,6 +328,8 @@ def main():
     total = whole_number(total, 0, 2**63 - 1)
     if sys.stdout is None:  # closed: the socket would take its descriptor
         return report("write", "standard output", os.strerror(errno.EBADF))
+    if sys.stderr is None:  # the same, with nobody to tell it
+        return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     pattern = make_pattern(options["-m"])
 

@@ -703,6 +703,11 @@ class Client(Site):
         status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])
         self.assertEqual((status, out, err), (1, "", "client: write standard output: Bad file descriptor\n"))
 
+    def test_a_closed_standard_error_is_no_place_for_the_socket(self):
+        peer = self.peer(lambda connection: self.fail(f"came: {connection.recv(1024)!r}"))
+        argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *self.command("client"), f"http://127.0.0.1:{peer.port}/"]
+        self.assertEqual(self.run_program(argv), (1, "", ""))
+
     def test_a_terminal_gets_no_control_characters(self):
         peer = self.peer(scripted(b"HTTP/1.1 200 \x1b]0;x\x07\r\n\r\n\x1b[2J\xe4\xbd\xa0\xff\nend"))
         ours, theirs = pty.openpty()

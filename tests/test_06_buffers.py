@@ -335,6 +335,10 @@ class Transfer:
             status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])
             self.assertEqual((status, out, err), (1, "", f"{name}: write standard output: Bad file descriptor\n"))
 
+    def test_a_closed_standard_error_is_no_place_for_the_socket(self):
+        argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *self.command("client"), "127.0.0.1", str(self.server().port), "9"]
+        self.assertEqual(self.run_program(argv), (1, "", ""))
+
     def test_nobody_listens(self):
         with socket.socket() as own:
             own.bind(("127.0.0.1", 0))
