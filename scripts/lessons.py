@@ -10,6 +10,7 @@ and reads the real one from its first line of output; `{port}` in a client's arg
     clients   one entry a client: its arguments and the lines typed into it (each sent with a newline,
               then end of input)
     loops     True: the server serves on and ends on SIGTERM; False: it ends by itself after one client
+    last      optional (text, count): the server has said all when it has printed the text so often
     together  True: the clients talk at the same time, a line each in turn; False: one after the other
 """
 import pathlib
@@ -24,12 +25,12 @@ LESSONS = {
                server=["127.0.0.1", "0"],
                clients=[dict(args=_HERE, lines=[])]),
     "02": dict(title="a conversation, client after client", folder="02_echo_loop", port=19534,
-               loops=True, together=False,
+               loops=True, together=False, last=(" finished", 2),
                server=["127.0.0.1", "0"],
                clients=[dict(args=_HERE, lines=["hello", "how are you?"]),
                         dict(args=_HERE, lines=["my turn"])]),
     "03": dict(title="many clients at once", folder="03_threaded", port=19534,
-               loops=True, together=True,
+               loops=True, together=True, last=(" finished", 2),
                server=["127.0.0.1", "0"],
                clients=[dict(args=_HERE, lines=["first", "still here"]),
                         dict(args=_HERE, lines=["second", "exit"])]),
@@ -44,6 +45,24 @@ LESSONS = {
                loops=False, together=False,
                server=["127.0.0.1", "0", "0"],
                clients=[dict(args=_HERE + ["300000"], lines=[])]),
+}
+
+# further pairs of a lesson, which make demo runs too: fields as above, and the programs' names
+_ONCE = dict(port=0, loops=False, together=False, server=["127.0.0.1", "0"])
+MORE = {
+    "01": [dict(_ONCE, title="the same exchange in GBK", programs=("gbk_server", "gbk_client"),
+                clients=[dict(args=_HERE, lines=[])])],
+    "02": [dict(_ONCE, title="the same conversation over a path (AF_UNIX)", loops=True, last=(" finished", 1),
+                programs=("unix_server", "unix_client"), server=["{path}"],
+                clients=[dict(args=["{path}"], lines=["hello"])])],
+    "05": [dict(_ONCE, title="datagrams with a number", loops=True,
+                programs=("numbered_server", "numbered_client"),
+                clients=[dict(args=_HERE, lines=["hello"])])],
+    "06": [dict(_ONCE, title="a slow reader makes the sender wait", programs=("server", "client"),
+                server=["-r", "65536", "127.0.0.1", "0", "1000000"],
+                clients=[dict(args=["-s", "65536"] + _HERE + ["2000000"], lines=[])]),
+           dict(_ONCE, title="where a message ends: framing", programs=("framing_server", "framing_client"),
+                loops=True, last=("the end: 10 messages", 2), clients=[dict(args=_HERE, lines=[])])],
 }
 
 
