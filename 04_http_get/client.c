@@ -273,7 +273,7 @@ static const char *missing(const struct response *r) {
  * text. Returns 0, or -1 with errno. POSIX write(2) */
 static int print(const char *bytes, size_t count) {
     static int terminal = -1;
-    char text[4 * LINE_SIZE + 1];
+    static char text[4 * RECEIVE_SIZE + 1];
     if (terminal == -1) terminal = isatty(STDOUT_FILENO);
     while (count > 0) {
         ssize_t done = 0;
@@ -281,9 +281,8 @@ static int print(const char *bytes, size_t count) {
             if ((done = write(STDOUT_FILENO, bytes, count)) == -1 && errno != EINTR) return -1;
             if (done == -1) continue;
         } else {
-            size_t part = count < LINE_SIZE ? count : LINE_SIZE;
-            const char *newline = memchr(bytes, '\n', part);
-            if (newline != NULL) part = (size_t)(newline - bytes);
+            const char *newline = memchr(bytes, '\n', count);
+            size_t part = newline != NULL ? (size_t)(newline - bytes) : count;
             done = (ssize_t)part + (newline != NULL);
             if (printf("%s%s", shown(bytes, part, text), newline == NULL ? "" : "\n") < 0 ||
                 fflush(stdout) != 0)

@@ -708,8 +708,9 @@ class Client(Site):
         argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *self.command("client"), f"http://127.0.0.1:{peer.port}/"]
         self.assertEqual(self.run_program(argv), (1, "", ""))
 
-    def test_a_terminal_gets_no_control_characters(self):
-        peer = self.peer(scripted(b"HTTP/1.1 200 \x1b]0;x\x07\r\n\r\n\x1b[2J\xe4\xbd\xa0\xff\nend"))
+    def seen(self, response):
+        """Run the client on a terminal, against a server that sends this. Returns what it shows, and stderr."""
+        peer = self.peer(scripted(response))
         ours, theirs = pty.openpty()
         program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"], stdout=theirs)
         self.assertEqual(program.wait(), 0)
@@ -719,9 +720,16 @@ class Client(Site):
             while more := os.read(ours, 65536):
                 seen += more
         os.close(ours)
-        self.assertEqual(seen.replace(b"\r\n", b"\n").decode(),
-                         "HTTP/1.1 200 \\x1b]0;x\\x07\\r\n\\r\n\\x1b[2J你\\xff\nend")
-        self.assertNotIn(b"\x1b", program.err)
+        return seen.replace(b"\r\n", b"\n").decode(), program.err
+
+    def test_a_terminal_gets_no_control_characters(self):
+        seen, err = self.seen(b"HTTP/1.1 200 \x1b]0;x\x07\r\n\r\n\x1b[2J\xe4\xbd\xa0\xff\nend")
+        self.assertEqual(seen, "HTTP/1.1 200 \\x1b]0;x\\x07\\r\n\\r\n\\x1b[2J你\\xff\nend")
+        self.assertNotIn(b"\x1b", err)
+
+    def test_a_terminal_gets_the_characters_of_a_long_line_whole(self):
+        line = "你" * 700 + "12345"  # the halves that are sent meet between two characters
+        self.assertEqual(self.seen(b"HTTP/1.1 200 \r\n\r\n" + line.encode())[0], "HTTP/1.1 200 \\r\n\\r\n" + line)
 
     def test_a_large_response_in_constant_memory(self):
         block, count = os.urandom(1 << 20), 64
