@@ -44,6 +44,14 @@ class Demo(kit.Case):
         self.assertIn(b"Connection refused", done.stderr)
         self.assertIn(b"docs/errors.md: Connection refused: ", done.stderr)
 
+    def test_one_lesson_and_wrong_usage(self):
+        for words, status, shown in ((["3"], 0, b"Lesson 03 ran"), (["9"], 2, b"no lesson 9"), ([], 2, b"usage")):
+            with self.subTest(words):
+                done = subprocess.run(DEMO + words, capture_output=True, timeout=kit.PATIENCE * 2, check=False)
+                self.assertEqual(done.returncode, status)
+                self.assertIn(shown, done.stdout + done.stderr)
+                self.assertNotIn(b"Lesson 04", done.stdout)
+
 
 class Errors(unittest.TestCase):
     """The look-up of a program's words on the page."""
