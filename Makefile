@@ -45,6 +45,15 @@ experiment-%: ## make experiment-backlog: ask for your prediction, run one, and 
 trace-%: all ## make trace-03: the system calls of both sides as a ladder; ARGS=--help: its options
 	@$(PYTHON) scripts/trace $* $(ARGS)
 
+compare: all ## C against Python: the four pairings of every lesson, briefly
+	@$(PYTHON) scripts/compare --all
+
+compare-%: all ## make compare-03: both sides, every byte; ARGS=--side-by-side: the files, too; ARGS=--help
+	@$(PYTHON) scripts/compare $* $(ARGS)
+
+watch-%: ## make watch-03: build and test lesson 03 whenever one of its files is saved
+	@$(PYTHON) scripts/watch $*
+
 doctor: ## say what on this machine keeps the course from working, and what to type
 	@$(PYTHON) scripts/doctor
 
@@ -79,4 +88,4 @@ help: ## show this list
 	@sed -n 's/^\([a-z$$(][^:=]*\):.*## \(.*\)/\1\t\2/p' Makefile | sed 's/\$$(NUMBERS)/01 02 .../' \
 		| awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
-.PHONY: all demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
+.PHONY: all compare demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
