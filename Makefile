@@ -85,7 +85,7 @@ clean: ## remove everything that make built
 	rm -rf build
 
 help: ## show this list
-	@sed -n 's/^\([a-z$$(][^:=]*\):.*## \(.*\)/\1\t\2/p' Makefile | sed 's/\$$(NUMBERS)/01 02 .../' \
-		| awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+	@awk -F ':.*## ' '/^[a-z$$(][^:=]*:.*## / { sub(/\$$\(NUMBERS\)/, "01 02 ..."); \
+		printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all compare demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
