@@ -6,6 +6,7 @@ programs (build/thread and the like); the cases need not know.
 """
 import os
 import pathlib
+import select
 import re
 import shutil
 import signal
@@ -118,6 +119,16 @@ def connect(address):
     """Return a TCP socket connected to (host, port), or to a port of 127.0.0.1, with a deadline."""
     return socket.create_connection(("127.0.0.1", address) if isinstance(address, int) else address,
                                     timeout=PATIENCE)
+
+
+def ready(files, seconds, event=select.POLLIN):
+    """Wait up to so many seconds; return those files that can be read (or written: POLLOUT) now. Not
+    select(2): its descriptors end at 1023, and other cases hold thousands."""
+    poll = select.poll()
+    for file in files:
+        poll.register(file, event)
+    numbers = {number for number, _ in poll.poll(seconds * 1000)}
+    return [file for file in files if (file if isinstance(file, int) else file.fileno()) in numbers]
 
 
 def receive_exactly(peer, count):

@@ -286,7 +286,7 @@ class Patience(Site):
         with self.connect(server) as peer:
             answer = b""
             for byte in b"GET / HTTP/1.1\r\nX: " + bytes(1000).replace(b"\0", b"y"):
-                if select.select([peer], [], [], 1)[0]:
+                if kit.ready([peer], 1):
                     break
                 peer.sendall(bytes([byte]))
             answer = kit.receive_all(peer)
@@ -323,7 +323,7 @@ class Crowd(Site):
         server = self.server()
         peers = self.half_open(server, 500)
         self.assertEqual(code(self.ask(server, REQUEST)), 200)
-        self.assertEqual(select.select(peers, [], [], 0)[0], [], "answered only after others had timed out")
+        self.assertEqual(kit.ready(peers, 0), [], "answered only after others had timed out")
 
     def test_more_than_the_pool_delay_a_visitor_by_no_more_than_the_deadline(self):
         server = self.server()
@@ -882,8 +882,8 @@ class PortCheck(Site):
                 filler.setblocking(False)
                 filler.connect_ex(("127.0.0.1", port))
                 fillers.append(filler)
-            while select.select([], fillers, [], 0.3)[1] and len(fillers) < 64:
-                established = select.select([], fillers, [], 0)[1]
+            while kit.ready(fillers, 0.3, select.POLLOUT) and len(fillers) < 64:
+                established = kit.ready(fillers, 0, select.POLLOUT)
                 if len(established) < len(fillers):
                     break
                 filler = socket.socket()

@@ -6,7 +6,6 @@ import os
 import pathlib
 import pty
 import re
-import select
 import signal
 import socket
 import struct
@@ -314,7 +313,7 @@ class Transfer:
         end, gone = os.pipe()
         writer = self.client(peer.port, "1000", stdout=gone)
         os.close(gone)
-        self.assertTrue(select.select([end], [], [], kit.PATIENCE)[0])
+        self.assertTrue(kit.ready([end], kit.PATIENCE))
         os.close(end)
         awake.set()  # the last row comes after that
         self.assertEqual(writer.wait(), 1)
@@ -322,7 +321,7 @@ class Transfer:
         end, gone = os.pipe()
         reader = self.start([*self.command("server"), "127.0.0.1", "0"], stdout=gone)
         os.close(gone)
-        self.assertTrue(select.select([end], [], [], kit.PATIENCE)[0])
+        self.assertTrue(kit.ready([end], kit.PATIENCE))
         port = int(os.read(end, 100).decode().rpartition(":")[2])
         os.close(end)
         writer = self.client(port, "10000")

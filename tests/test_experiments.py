@@ -6,7 +6,6 @@ import os
 import pathlib
 import pty
 import re
-import select
 import shutil
 import sys
 import tempfile
@@ -203,7 +202,7 @@ class TheScript(Case):
         os.close(its_end)
         os.write(terminal, typed)
         output, end = b"", time.monotonic() + PATIENCE
-        while select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+        while kit.ready([terminal], max(0, end - time.monotonic())):
             try:
                 piece = os.read(terminal, 4096)
             except OSError:  # EIO: Linux's word for "the other side has closed"
