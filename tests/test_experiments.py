@@ -12,6 +12,8 @@ import tempfile
 import time
 import unittest
 
+import kit
+
 from kit import PATIENCE, ROOT, Case
 
 SCRIPT = ROOT / "scripts" / "experiment"
