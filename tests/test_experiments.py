@@ -12,9 +12,7 @@ import tempfile
 import time
 import unittest
 
-import kit
-
-from kit import PATIENCE, ROOT, Case
+from kit import PATIENCE, ROOT, Case, ready
 
 SCRIPT = ROOT / "scripts" / "experiment"
 
@@ -204,7 +202,7 @@ class TheScript(Case):
         os.close(its_end)
         os.write(terminal, typed)
         output, end = b"", time.monotonic() + PATIENCE
-        while kit.ready([terminal], max(0, end - time.monotonic())):
+        while ready([terminal], max(0, end - time.monotonic())):
             try:
                 piece = os.read(terminal, 4096)
             except OSError:  # EIO: Linux's word for "the other side has closed"
