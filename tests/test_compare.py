@@ -69,6 +69,16 @@ class Compare(kit.Case):
         self.assertEqual((status, set(rows)), (0, {"server.c", "client.c", "server.py", "client.py"}), out)
         self.assertLess(float(rows["server.c"][3]), float(rows["server.py"][3]))
 
+    def test_a_container_that_forbids_strace(self):
+        with tempfile.TemporaryDirectory() as folder:
+            strace = pathlib.Path(folder, "strace")
+            strace.write_text("#!/bin/sh\nexit 1\n")
+            strace.chmod(0o755)
+            run = subprocess.run([sys.executable, str(kit.ROOT / "scripts" / "compare"), "02"], capture_output=True,
+                                 text=True, timeout=120, env=dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}"))
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertRegex(run.stdout, r"(?m)^server\.c +\d+ +- +- ")
+
     def test_one_changed_byte_is_found(self):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)

@@ -51,7 +51,7 @@ class Doctor(kit.Case):
             status, out = self.doctor(PATH=folder)
         self.assertEqual(status, 1)
         for line in ("!! cc: there is no C compiler\n       ", "!! make: there is no GNU make\n       ",
-                     "-- tmux is not here, for make demo-03"):
+                     "-- tmux is not here, for the lessons in panes"):
             self.assertIn(line, out)
 
     def test_a_compiler_that_does_not_compile(self):
