@@ -118,12 +118,12 @@ class Program:
 
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
         """Send a signal and wait for the end; return the exit status. ThreadSanitizer holds back a
-        signal that finds its own code at work, until a call returns: there it is sent again."""
+        signal that finds its own code at work, until a call returns: there it is sent again after 5 s."""
         self.send_signal(number)
         end = time.monotonic() + patience
         while os.environ.get("COURSE_BUILD") == "build/thread" and time.monotonic() < end:
             try:
-                self.process.wait(1)
+                self.process.wait(5)
                 break
             except subprocess.TimeoutExpired:
                 self.send_signal(number)
