@@ -23,8 +23,8 @@ $(NUMBERS): ## make 03, make 03_threaded: build one lesson
 demo: all ## run every lesson once, by itself, and show both sides of each conversation
 	@$(PYTHON) scripts/demo --all
 
-demo-%: all ## make demo-03: the pairs of one lesson, both sides shown
-	@$(PYTHON) scripts/demo $*
+demo-%: all ## make demo-03: the classroom demo in tmux, step by step; ARGS=--plain: as a transcript
+	@$(PYTHON) scripts/demo $* $(ARGS)
 
 test: all ## run every test; SANITIZE=thread or address,undefined: with the programs so built
 	@$(if $(BUILD),$(MAKE) --no-print-directory -s SANITIZE= all) # for the scripts' own tests

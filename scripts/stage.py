@@ -1,0 +1,404 @@
+"""The classroom demo of a lesson: its story from stories.py, played in tmux, or told as a transcript.
+
+scripts/demo calls play() or tell(). In tmux the narrator's pane runs this file itself:
+    stage.py narrate KEY FOLDER SPEED    tells the story, and listens to the keys
+    stage.py calls FILE                  shows what strace writes, a call a line
+The tmux server is the demo's own (tmux -L course-PID -f /dev/null) and ends with it.
+"""
+import fcntl
+import os
+import pathlib
+import pty
+import re
+import select
+import shlex
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import textwrap
+import time
+import tty
+
+import errors
+import lessons
+from running import PATIENCE, Trouble
+from stories import STORIES
+
+COLUMNS, ROWS = 80, 24  # what a projector shows so that the last row can read it
+MOST = 12  # lines that a pane adds to a transcript in a step
+KEYS = "space: next   b: back   r: again   q: quit"
+ADDRESS = re.compile(r"\{sa_family=AF_INET, sin_port=htons\((\d+)\), sin_addr=inet_addr\(\"([\d.]+)\"\)\}")
+BORING = ("getsockopt", "setsockopt", "getsockname", "getpeername")
+
+
+class Quit(Exception):
+    """The story ends here: q, Ctrl-C, a signal or a closed terminal."""
+
+
+def strace():
+    """Whether strace is there and may trace; a container may forbid it."""
+    return bool(shutil.which("strace")) and subprocess.call(
+        ["strace", "-o", os.devnull, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+
+
+def shell(key, name, folder):
+    """(argv, environment) of what runs in a pane."""
+    record = str(pathlib.Path(folder, "calls"))
+    if name == "calls":
+        return [sys.executable, os.path.abspath(__file__), "calls", record], dict(os.environ)
+    environment = dict(os.environ, PS1="$ ", HISTFILE=os.devnull, ENV=os.devnull, STRACE="")
+    if any(pane == "calls" for pane, _ in panes(key, folder)):
+        environment["STRACE"] = "strace -f -e trace=%network -s 16 -A -o " + shlex.quote(record)
+    return ["sh", "-i"], environment
+
+
+def panes(key, folder):
+    """The story's panes; without `calls` where folder says that strace is missing."""
+    missing = pathlib.Path(folder, "no-strace").exists()
+    return [pane for pane in STORIES[key]["panes"] if not (missing and pane[0] == "calls")]
+
+
+class TmuxPane:
+    """A pane of the demo's own tmux, above the narrator's."""
+
+    def __init__(self, key, name, rows, folder):
+        self.argv, self.environment = shell(key, name, folder)
+        self.folder = str(lessons.ROOT / lessons.LESSONS[key]["folder"])
+        self.pane = tmux("split-window", "-d", "-b", "-v", "-t", os.environ["TMUX_PANE"], "-l", str(rows),
+                         "-c", self.folder, "-P", "-F", "#{pane_id}", self.command()).strip()
+        tmux("select-pane", "-t", self.pane, "-T", name)
+
+    def command(self):
+        """The command line that env gives the pane's environment to."""
+        changed = [f"{name}={value}" for name, value in self.environment.items() if os.environ.get(name) != value]
+        return shlex.join(["env", *changed, *self.argv])
+
+    def type(self, keys):
+        """Type keys: text and Enter, ^C or ^D."""
+        if keys in ("^C", "^D"):
+            tmux("send-keys", "-t", self.pane, "C-" + keys[1].lower())
+        else:
+            tmux("send-keys", "-t", self.pane, "-l", "--", keys)
+            tmux("send-keys", "-t", self.pane, "Enter")
+
+    def text(self):
+        """All that it has shown."""
+        return tmux("capture-pane", "-p", "-J", "-S", "-", "-t", self.pane)
+
+    def close(self):
+        """End what runs in it."""
+        tmux("kill-pane", "-t", self.pane)
+
+
+class PlainPane:
+    """The same without tmux: a shell in a pseudo-terminal of its own, shown as labelled lines."""
+
+    def __init__(self, key, name, rows, folder):
+        self.name, self.lines, self.row, self.shown, self.rest = name, [""], 0, 0, ""
+        argv, environment = shell(key, name, folder)
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(lessons.ROOT / lessons.LESSONS[key]["folder"])
+            os.execvpe(argv[0], argv, dict(environment, TERM="dumb"))
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
+        os.set_blocking(self.terminal, False)
+
+    def type(self, keys):
+        """Type keys: text and Enter, ^C or ^D."""
+        os.write(self.terminal, {"^C": b"\x03", "^D": b"\x04"}.get(keys, keys.encode() + b"\n"))
+
+    def text(self):
+        """All that stands on its lines by now."""
+        try:
+            data = os.read(self.terminal, 65536).decode("utf-8", "replace")
+        except OSError:  # nothing new
+            data = ""
+        for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+|\x1b", self.rest + data):
+            up = re.match(r"\x1b\[(\d+)A", part)
+            if up:
+                self.row = max(self.row - int(up[1]), 0)
+            elif part.endswith("K") and part[0] == "\x1b":
+                pass
+            elif part == "\r":
+                self.fresh = True
+            elif part == "\n":
+                self.row += 1
+                if self.row == len(self.lines):
+                    self.lines.append("")
+                self.fresh = True
+            elif part[0] != "\x1b":
+                self.lines[self.row] = part if self.__dict__.pop("fresh", False) else self.lines[self.row] + part
+        return "\n".join(self.lines)
+
+    def show(self):
+        """Print the lines that are new since the last time."""
+        self.text()
+        end = len(self.lines) - (self.lines[-1] in ("", "$ "))
+        new = self.lines[self.shown:end]
+        for line in new[:MOST]:
+            print(f"{self.name:>8} | {line}", flush=True)
+        if len(new) > MOST:
+            print(f"{self.name:>8} | ... and {len(new) - MOST} lines more", flush=True)
+        self.shown = max(self.shown, end)
+
+    def close(self):
+        """End what runs in it: the terminal hangs up."""
+        os.close(self.terminal)
+        end = time.monotonic() + 2
+        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > end:
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+
+class Stage:
+    """The panes of a story, and how far it has come."""
+
+    def __init__(self, key, kind, folder):
+        self.key, self.kind, self.folder, self.panes, self.step = key, kind, folder, {}, 0
+        self.steps = STORIES[key]["steps"]
+
+    def open(self):
+        """All panes anew, before the first step."""
+        self.close()
+        pathlib.Path(self.folder, "calls").write_text("")
+        for name, rows in panes(self.key, self.folder):
+            self.panes[name] = self.kind(self.key, name, rows, self.folder)
+        for name, pane in self.panes.items():
+            if name != "calls":
+                self.wait(pane, "$ ", 1)
+        self.step = 0
+
+    def close(self):
+        """End the panes."""
+        for pane in self.panes.values():
+            pane.close()
+        self.panes = {}
+
+    def port(self):
+        """The port on which the server listens."""
+        found = re.findall(r"listening on \S*:(\d+)", self.panes["server"].text())
+        return found[-1] if found else "PORT"
+
+    def wait(self, pane, text, count, patience=PATIENCE, listen=lambda: None):
+        """Wait until text stands count times in the pane."""
+        end = time.monotonic() + patience
+        while pane.text().count(text) < count:
+            listen()
+            if time.monotonic() > end:
+                raise Trouble(f"{text!r} did not come within {patience:g} s:\n{pane.text()[-600:]}")
+            time.sleep(0.03)
+
+    def perform(self, say, listen=lambda: None):
+        """The next step: say(text), then do it."""
+        text, actions = self.steps[self.step]
+        self.step += 1
+        say(text.replace("{port}", self.port()))
+        for name, keys, wanted in actions:
+            pane = self.panes[name]
+            if keys:
+                keys = keys.replace("{port}", self.port())
+                if not any(name == "calls" for name in self.panes):
+                    keys = keys.replace("$STRACE ", "")
+                before = pane.text().count(wanted)
+                pane.type(keys)
+                if wanted:
+                    self.wait(pane, wanted, before + 1 + keys.count(wanted), listen=listen)
+            else:
+                self.wait(pane, wanted, 1, listen=listen)  # it may have come already
+
+
+def tmux(*words):
+    """Run a tmux command in the demo's server; return what it prints."""
+    done = subprocess.run(["tmux", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise Trouble(f"tmux {words[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def pause(text, speed):
+    """Seconds to read a text at a speed: 1 for 15 characters a second, 2 for twice as fast."""
+    return (1 + len(text) / 15) / speed if speed else 0
+
+
+def narrate(key, folder, speed):
+    """The narrator: in the bottom pane of tmux, until q or the end of --speed."""
+    title = f"Lesson {key}: {lessons.LESSONS[key]['title']}"
+    stage = Stage(key, TmuxPane, folder)
+    tmux("set", "-g", "status", "off")
+    tmux("set", "-g", "pane-border-status", "top")
+    tmux("set", "-g", "pane-border-format", " #{pane_title} ")
+    tmux("select-pane", "-T", title)
+    before = termios.tcgetattr(0)
+    tty.setcbreak(0)
+    text = [""]
+
+    def listen(seconds=0.0):
+        """The key pressed within so many seconds, None without; q and an end of file raise Quit."""
+        if not select.select([0], [], [], seconds)[0]:
+            return None
+        typed = os.read(0, 1)
+        if typed in (b"q", b"\x03", b""):
+            raise Quit
+        return typed.decode("latin-1")
+
+    def say(what, ready=False):
+        """Show a text, and the keys."""
+        text[0] = what
+        width = os.get_terminal_size(0).columns
+        lines = textwrap.wrap(what, width - 2)[:3]
+        status = f"{stage.step}/{len(stage.steps)}  " + (KEYS if ready else "...")
+        sys.stdout.write("\033[?25l\033[2J\033[H" + "\n".join((lines + [""] * 3)[:3])
+                         + "\n\033[7m" + status.ljust(width - 1) + "\033[0m")
+        sys.stdout.flush()
+
+    def busy():
+        if select.select([0], [], [], 0)[0]:
+            pressed.append(listen())
+
+    pressed = []
+    try:
+        def go_to(step):
+            """Play from the beginning up to a step."""
+            stage.open()
+            missing = pathlib.Path(folder, "no-strace").exists()
+            say(title + ". " + ("strace is missing (sudo apt-get install strace): no system calls are shown, "
+                                "the rest works." if missing else "Press space."))
+            while stage.step < step:
+                stage.perform(say, busy)
+        go_to(0)
+        while True:
+            say(text[0], ready=True)
+            last = stage.step == len(stage.steps)
+            if pressed:
+                typed = pressed.pop(0)
+            elif speed:
+                typed = listen(pause(text[0], speed)) or ("q" if last else " ")
+            else:
+                typed = listen(60)
+            if typed == "q":
+                return 0
+            try:
+                if typed == "b":
+                    go_to(max(stage.step - 1, 0))
+                elif typed == "r":
+                    go_to(0)
+                elif typed == " " and not last:
+                    stage.perform(say, busy)
+            except Trouble as trouble:
+                say(errors.hint(str(trouble)) or str(trouble).replace("\n", " ")[:200])
+                text[0] = "This step failed: " + text[0]
+    finally:
+        termios.tcsetattr(0, termios.TCSANOW, before)
+
+
+def calls(path):
+    """Follow what strace writes: a call a line, without what only asks, cut to the pane's width."""
+    names, rest = {}, ""
+    sys.stdout.write("\033[?7l")  # no line wraps
+    with open(path, encoding="utf-8", errors="replace") as record:
+        while True:
+            more = record.read()
+            rest += more
+            while "\n" in rest:
+                line, rest = rest.split("\n", 1)
+                pid, _, call = line.partition(" ")
+                call = ADDRESS.sub(r"\2:\1", re.sub(r"\s+= ", " = ", call.strip()))
+                name = re.match(r"(?:<\.\.\. )?(\w+)", call)
+                # a pool's accepts that only wait would hide the rest: they show when they return
+                if not name or name[1] in BORING or name[1] == "accept" and call.endswith("<unfinished ...>") \
+                        or call.endswith("= ?"):
+                    continue
+                if name[1] == "socket" and pid not in names:
+                    names = {}  # the next program
+                names.setdefault(pid, len(names))
+                call = call.replace("<unfinished ...>", "waits").replace("<... ", "...", 1).replace(" resumed>", "(", 1)
+                call = call.replace(", 0, NULL, NULL)", ")").replace(", 0, NULL, 0)", ")")
+                call = re.sub(r"\? ERESTART.*", "interrupted", call)
+                who = f"thread {names[pid]}: " if len(names) > 1 else ""
+                print((who + call)[:os.get_terminal_size(1).columns - 1], flush=True)
+            if not more:
+                time.sleep(0.05)
+
+
+def prepare(folder):
+    """Note in the demo's folder what this machine lacks."""
+    if not strace():
+        pathlib.Path(folder, "no-strace").write_text("")
+
+
+def tell(key, speed):
+    """The story as a transcript; returns the exit status."""
+    print(f"Lesson {key}: {lessons.LESSONS[key]['title']}")
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        prepare(folder)
+        stage = Stage(key, PlainPane, folder)
+
+        def say(text):
+            print("\n" + textwrap.fill(f"{stage.step}. {text}", COLUMNS), flush=True)
+            time.sleep(pause(text, speed))
+        try:
+            stage.open()
+            while stage.step < len(stage.steps):
+                stage.perform(say)
+                time.sleep(0.1)  # the calls' pane looks every 50 ms
+                for pane in stage.panes.values():
+                    pane.show()
+        except Trouble as trouble:
+            print(f"demo: {trouble}", file=sys.stderr)
+            if errors.hint(str(trouble)):
+                print(errors.hint(str(trouble)), file=sys.stderr)
+            return 1
+        finally:
+            stage.close()
+    return 0
+
+
+def play(key, speed):
+    """The story in a tmux of its own; returns the exit status. Nothing is left when it ends."""
+    size = os.get_terminal_size(sys.stdout.fileno())
+    if size.columns < COLUMNS or size.lines < ROWS:
+        print(f"demo: this window has {size.columns}x{size.lines} characters, the demo needs {COLUMNS}x{ROWS}: "
+              "enlarge it, or add --plain", file=sys.stderr)
+        return 1
+    server = ["tmux", "-L", f"course-{os.getpid()}", "-f", os.devnull]
+
+    def end(*_):
+        raise Quit
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    environment = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        prepare(folder)
+        note = pathlib.Path(folder, "error")
+        command = shlex.join([sys.executable, os.path.abspath(__file__), "narrate", key, folder, str(speed)])
+        try:
+            subprocess.call([*server, "new-session", command + " 2>" + shlex.quote(str(note)),
+                             ";", "set", "destroy-unattached", "on"], env=environment)
+        except Quit:
+            pass
+        finally:
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+            subprocess.call([*server, "kill-server"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        said = note.read_text() if note.exists() else ""
+    if said:
+        print("demo: " + said, file=sys.stderr)
+    return 1 if said else 0
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1] == "calls":
+            calls(sys.argv[2])
+        narrate(sys.argv[2], sys.argv[3], float(sys.argv[4]))
+    except (Quit, KeyboardInterrupt):
+        pass
+    finally:
+        if sys.argv[1] == "narrate":
+            sys.stderr.flush()
+            tmux("kill-server")

@@ -1,0 +1,116 @@
+"""The stories of the classroom demos: what scripts/stage.py does and says, lesson by lesson.
+
+    panes  (name, rows) from top to bottom: a shell in the lesson's folder each; `calls` shows what
+           strace writes. Rows and one title line a pane, with the narrator's 4 and 1, make 24
+    steps  (what the narrator says: 3 lines of 78 columns at most, [(pane, keys, text to wait for)])
+
+Keys end with Enter by themselves; ^C and ^D are those keys. `{port}` is the port on which the server
+listens, `$STRACE` the strace command, or nothing where there is none. The text to wait for may already
+stand in the pane: what counts is that it comes once more. Without keys, that it has come at all.
+"""
+
+_START = "$STRACE ./server 127.0.0.1 0"
+_PROMPT = "ends): "
+
+STORIES = {
+    "01": dict(panes=[("server", 5), ("client", 4), ("calls", 7)], steps=[
+        ("One exchange. The server asks for port 0, which means: any free one. It makes a socket, "
+         "binds it to the address, listens, and waits in accept.",
+         [("server", _START, "listening on")]),
+        ("The client connects, sends, and receives. Which of the two sends first, and how do they know? "
+         "They have agreed on it: that is a protocol.",
+         [("client", "./client 127.0.0.1 {port}", "received")]),
+        ("Look at the calls: accept returned a new descriptor for this one client. recv gave 4 bytes, "
+         "send took 3. The server ends after one client.", []),
+        ("And where nobody listens, as on port 1? The other machine answers at once that nobody is "
+         "there. docs/errors.md says what to do about each such line.",
+         [("client", "./client 127.0.0.1 1", "refused")]),
+    ]),
+    "02": dict(panes=[("server", 4), ("client 1", 3), ("client 2", 4), ("calls", 4)], steps=[
+        ("The same server with two loops: one takes client after client, one takes message after message.",
+         [("server", _START, "listening on")]),
+        ("A client talks, as often as it likes. Each line goes out with send and comes back.",
+         [("client 1", "./client 127.0.0.1 {port}", _PROMPT), ("client 1", "hello", "Echo: hello")]),
+        ("A second client connects while the first says nothing. Will it get an answer? It waits 5 "
+         "seconds. Vote!",
+         [("client 2", "./client 127.0.0.1 {port}", _PROMPT),
+          ("client 2", "is anybody there?", "5 seconds")]),
+        ("It was connected, by the kernel: the queue of listen holds it. But the server sits in recv, "
+         "for the first client. One silent client holds up all the others.", []),
+        ("The first client leaves (Ctrl-D), and the line moves: now the server accepts the second one, "
+         "reads what it said, and answers to nobody.",
+         [("client 1", "^D", "$ "), ("server", "", "finished")]),
+        ("Lesson 03 mends this with a thread for each client. Ctrl-C ends the server.",
+         [("server", "^C", "$ ")]),
+    ]),
+    "03": dict(panes=[("server", 4), ("client 1", 2), ("client 2", 2), ("client 3", 2), ("calls", 4)], steps=[
+        ("A thread for each client: the main thread only accepts.",
+         [("server", _START, "listening on")]),
+        ("The first client connects, and says nothing. In lesson 02 it held up everybody.",
+         [("client 1", "./client 127.0.0.1 {port}", ""), ("server", "", "connected")]),
+        ("The second client asks. Will it get an answer?",
+         [("client 2", "./client 127.0.0.1 {port}", ""),
+          ("client 2", "anybody there?", "Echo: anybody")]),
+        ("And the third, at the same time. The calls begin with the thread's number: each thread waits "
+         "in a recv of its own, for its own client.",
+         [("client 3", "./client 127.0.0.1 {port}", ""), ("client 3", "me too", "Echo: me too")]),
+        ("The second client leaves; the others do not notice. Its thread closes its own socket, and ends.",
+         [("client 2", "^D", "$ "), ("server", "", "finished")]),
+        ("The silent one speaks at last, and is answered at once.",
+         [("client 1", "here I am", "Echo: here")]),
+        ("Ctrl-C ends the server, with all its threads; the kernel closes their sockets.",
+         [("server", "^C", "$ ")]),
+    ]),
+    "04": dict(panes=[("server", 3), ("client", 9), ("calls", 4)], steps=[
+        ("What does a web browser really send? Let lesson 01's server listen: it shows what comes, "
+         "byte for byte, and knows no HTTP.",
+         [("server", "$STRACE ../01_basic/server 127.0.0.1 0", "listening on")]),
+        ("The client of this lesson asks it for a page. Above: the request, raw; \\r\\n ends each line, "
+         "an empty line ends it all. The answer, \"get\", is no HTTP.",
+         [("client", "./client http://127.0.0.1:{port}/", "no HTTP")]),
+        ("Now a server that knows the protocol. It parses the first line, and answers with a status, "
+         "headers, an empty line and the page.",
+         [("server", _START, "listening on")]),
+        ("The same request; the page that comes back repeats it. Only the text has changed: "
+         "the calls are those of lesson 01.",
+         [("client", "./client http://127.0.0.1:{port}/ | tail -n 9", "received")]),
+        ("What the server does not have gets an answer too, with a status of its own: 404. An error of "
+         "HTTP is no error of the socket.",
+         [("client", "./client http://127.0.0.1:{port}/nothing | head -n 4", "received")]),
+        ("Open http://127.0.0.1:{port}/ in a browser now: how long is its request? Then q, or go on: "
+         "Ctrl-C ends the server.",
+         [("server", "^C", "$ ")]),
+    ]),
+    "05": dict(panes=[("server", 4), ("client", 6), ("calls", 6)], steps=[
+        ("Datagrams: no listen, no accept, no connection. The server has one socket for everybody, and "
+         "waits in recvfrom, which tells who sent what.",
+         [("server", _START, "listening on")]),
+        ("Each message is one datagram. The answer goes to the address from which it came.",
+         [("client", "echo hello | ./client 127.0.0.1 {port}", "Echo: hello")]),
+        ("Three messages are three datagrams, and stay three, even the empty one: here boundaries are "
+         "kept, where TCP has only a stream of bytes.",
+         [("client", "printf 'one\\n\\nthree\\n' | ./client 127.0.0.1 {port}", "Echo: three")]),
+        ("Now the server ends. What will the next client notice? Nothing was connected that could break.",
+         [("server", "^C", "$ ")]),
+        ("A machine that is there reports that nobody has the port. If a router had lost the datagram, "
+         "there would be no report: silence, three tries, and an error.",
+         [("client", "echo hello | ./client 127.0.0.1 {port}", "client: ")]),
+    ]),
+    "06": dict(panes=[("server", 6), ("client", 6), ("calls", 3)], steps=[
+        ("What lies between send and recv: two buffers. The server reads only 4 MB in a second, and draws "
+         "its queues.",
+         [("server", _START + " 4000000", "listening on")]),
+        ("The client sends 16 MB as fast as it can. Watch its bar: full, and then send BLOCKS. Who "
+         "slowed the client down?",
+         [("client", "./client 127.0.0.1 {port}", "BLOCKED")]),
+        ("Nobody told it: the server's full buffer did (TCP's flow control), through the client's "
+         "own full buffer. Wait for the end: nothing is lost.",
+         [("server", "", "content intact")]),
+        ("Now without blocking (-n): send fails with EAGAIN when the buffer is full, and poll tells when "
+         "there is room again. First the server once more:",
+         [("server", _START + " 4000000", "listening on")]),
+        ("The program could do something else now. The bytes arrive no sooner: the slow reader decides.",
+         [("client", "./client -n 127.0.0.1 {port} 9000000", "sent 9000000"),
+          ("server", "", "content intact")]),
+    ]),
+}
