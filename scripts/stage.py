@@ -52,7 +52,7 @@ def shell(key, name, folder):
         return [sys.executable, os.path.abspath(__file__), "calls", record], dict(os.environ)
     environment = dict(os.environ, PS1="$ ", HISTFILE=os.devnull, ENV=os.devnull, STRACE="")
     if any(pane == "calls" for pane, _ in panes(key, folder)):
-        environment["STRACE"] = "strace -f -e trace=%network -s 16 -A -o " + shlex.quote(record)
+        environment["STRACE"] = "strace -f -e trace=%network -s 10 -A -o " + shlex.quote(record)
     return ["sh", "-i"], environment
 
 

@@ -61,7 +61,7 @@ STORIES = {
         ("Ctrl-C ends the server, with all its threads; the kernel closes their sockets.",
          [("server", "^C", "$ ")]),
     ]),
-    "04": dict(panes=[("server", 3), ("client", 9), ("calls", 4)], steps=[
+    "04": dict(panes=[("server", 5), ("client", 7), ("calls", 4)], steps=[
         ("What does a web browser really send? Let lesson 01's server listen: it shows what comes, "
          "byte for byte, and knows no HTTP.",
          [("server", "$STRACE ../01_basic/server 127.0.0.1 0", "listening on")]),
@@ -73,7 +73,7 @@ STORIES = {
          [("server", _START, "listening on")]),
         ("The same request; the page that comes back repeats it. Only the text has changed: "
          "the calls are those of lesson 01.",
-         [("client", "./client http://127.0.0.1:{port}/ | tail -n 9", "received")]),
+         [("client", "./client http://127.0.0.1:{port}/ | tail -n 6", "received")]),
         ("What the server does not have gets an answer too, with a status of its own: 404. An error of "
          "HTTP is no error of the socket.",
          [("client", "./client http://127.0.0.1:{port}/nothing | head -n 4", "received")]),
