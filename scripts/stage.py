@@ -374,6 +374,7 @@ def play(key, speed):
     environment = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         prepare(folder)
+        environment["TMUX_TMPDIR"] = folder  # tmux leaves its socket's file behind
         note = pathlib.Path(folder, "error")
         command = shlex.join([sys.executable, os.path.abspath(__file__), "narrate", key, folder, str(speed)])
         try:
@@ -384,7 +385,8 @@ def play(key, speed):
         finally:
             for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
-            subprocess.call([*server, "kill-server"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.call([*server, "kill-server"], env=environment,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         said = note.read_text() if note.exists() else ""
     if said:
         print("demo: " + said, file=sys.stderr)

@@ -100,13 +100,14 @@ class Stories(kit.Case):
 
                 def tmux(*words):
                     return subprocess.run(["tmux", "-L", name, "-f", "/dev/null", *words], check=False,
+                                          env=dict(kit.os.environ, TMUX_TMPDIR=folder),
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
 
                 def shows(*texts):
                     kit.eventually(lambda: all(text in tmux("capture-pane", "-p") for text in texts),
                                    f"{texts} on {tmux('capture-pane', '-p')}")
                 self.addCleanup(tmux, "kill-server")
-                tmux("new-session", "-d", "-x", "80", "-y", "24", "env", f"TMPDIR={mine}", f"TMUX_TMPDIR={folder}",
+                tmux("new-session", "-d", "-x", "80", "-y", "24", "env", f"TMPDIR={mine}",
                      "sh", "-c", shlex.join(DEMO + ["01"]) + f"; echo $? >{status}", ";", "set", "status", "off")
                 shows("0/4  space")
                 tmux("send-keys", "Space")
