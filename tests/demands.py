@@ -537,7 +537,7 @@ class AnyClient:
 
     def test_output_into_a_pipe_that_closes_is_an_error(self):
         reading, writing = os.pipe()
-        os.close(reading)
+        kit.close_reading(reading, writing)
 
         def play(peer):
             peer.recv(1024)

@@ -131,6 +131,15 @@ def ready(files, seconds, event=select.POLLIN):
     return [file for file in files if (file if isinstance(file, int) else file.fileno()) in numbers]
 
 
+def close_reading(end, gone):
+    """Close the reading end of a pipe and wait until writing to `gone` fails: a program that another
+    case is just starting may hold a copy for a moment."""
+    os.close(end)
+    poll = select.poll()
+    poll.register(gone, 0)  # POLLERR is told unasked
+    poll.poll(PATIENCE * 1000)
+
+
 def receive_exactly(peer, count):
     """Receive count bytes; fail with what came if the peer ends before."""
     data = bytearray()

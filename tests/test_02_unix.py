@@ -154,7 +154,7 @@ class Conversation(Unix):
 
     def test_a_server_whose_output_nobody_reads_serves_on(self):
         reading, writing = os.pipe()
-        os.close(reading)
+        kit.close_reading(reading, writing)
         self.unix_server(stdout=writing, stderr=writing)
         os.close(writing)
         kit.eventually(lambda: os.path.exists(self.path), "the socket's file")
@@ -283,7 +283,7 @@ class Client(Unix):
 
     def test_output_into_a_pipe_that_closes_is_an_error(self):
         reading, writing = os.pipe()
-        os.close(reading)
+        kit.close_reading(reading, writing)
 
         def play(peer):
             peer.recv(1024)

@@ -912,7 +912,7 @@ class PortCheck(Site):
 
     def test_output_into_a_pipe_that_closes_is_an_error(self):
         reading, writing = os.pipe()
-        os.close(reading)
+        kit.close_reading(reading, writing)
         program = self.start([*self.command("port_check"), "1"], stdout=writing)
         os.close(writing)
         self.assertEqual((program.wait(), bytes(program.err)),
