@@ -1,7 +1,10 @@
 """make demo: every pair once, both sides shown, nothing left; and what docs/errors.md says of a failure."""
 import concurrent.futures
+import os
 import pathlib
+import pty
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -88,6 +91,24 @@ class Stories(kit.Case):
                     text = done.stdout.decode()
                     self.assertIn(f"\n{len(stories.STORIES[key]['steps'])}. ", text)
                     self.assertIn("  server | listening on 127.0.0.1:", text)
+
+    def test_without_tmux_it_says_what_to_install_and_tells_the_story(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "sh").symlink_to(shutil.which("sh"))
+            outer, inner = pty.openpty()
+            self.addCleanup(os.close, outer)
+            demo = self.start([*DEMO, "01"], env=dict(os.environ, PATH=folder), stdin=inner, stdout=inner, stderr=inner)
+            os.close(inner)
+            shown = b""
+            while kit.ready([outer], kit.PATIENCE):
+                try:
+                    shown += os.read(outer, 65536)
+                except OSError:  # the end, as Linux tells it
+                    break
+            self.assertEqual(demo.wait(), 0, shown)
+        self.assertIn(b"tmux is missing (sudo apt-get install tmux", shown)
+        self.assertIn(b"received 3 bytes: get", shown)
+        self.assertNotIn(b"   calls | ", shown)  # strace is missing, too
 
     @kit.needs("tmux")
     def test_keys_drive_it_and_every_way_out_leaves_nothing(self):
