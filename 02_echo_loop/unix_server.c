@@ -205,8 +205,9 @@ int main(int argc, char *argv[]) {
     read_path(argc, argv);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a client that has left fails, no more */
-    signal(SIGINT, remove_and_stop);
-    signal(SIGTERM, remove_and_stop);
+    struct sigaction end = {.sa_handler = remove_and_stop};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
 
     /* 1. create, 2. bind, 3. listen */
     int listener = listen_at_path(&own);

@@ -485,8 +485,9 @@ int main(int argc, char *argv[]) {
         return report("open", argv[3], strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a client that has left fails, no more */
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
+    struct sigaction end = {.sa_handler = stop};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
 
     /* 1. create, 2. bind, 3. listen */
     listener = open_listener();

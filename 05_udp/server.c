@@ -201,8 +201,9 @@ int main(int argc, char *argv[]) {
     if (strlen(reply) >= REPLY_SIZE) return fputs(usage, stderr), 2;
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* nobody reads our output any more: serve on */
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
+    struct sigaction end = {.sa_handler = stop};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
 
     /* 1. create, 2. bind: neither listen nor accept, as there are no connections */
     int server = open_socket();

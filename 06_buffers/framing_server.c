@@ -235,8 +235,9 @@ int main(int argc, char *argv[]) {
     read_arguments(argc, argv);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* a reader of our output that has left is no trouble */
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
+    struct sigaction end = {.sa_handler = stop};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
 
     /* 1. create, 2. bind, 3. listen */
     int listener = open_listener();

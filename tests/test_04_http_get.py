@@ -230,6 +230,13 @@ class Requests(Site):
                 peer.sendall(b"GET / HT")
                 self.assertEqual(server.stop(number), 0)
 
+    def test_a_signal_that_comes_again_at_once_does_not_kill_it(self):
+        for _ in range(20):
+            server = self.server()
+            for _ in range(5):
+                server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.stop(), 0)
+
     def test_it_serves_on_when_nobody_reads_its_output(self):
         server = self.server()
         server.process.stdout.close()
@@ -334,10 +341,10 @@ class Crowd(Site):
         self.half_open(server, 2000)
         start = time.monotonic()
         with kit.connect(server.address) as peer:
-            peer.settimeout(60)
+            peer.settimeout(90)
             peer.sendall(REQUEST)
             self.assertEqual(code(kit.receive_all(peer)), 200)
-        self.assertLess(time.monotonic() - start, 30)
+        self.assertLess(time.monotonic() - start, 60 if kit.SANITIZED else 30)
 
     def test_many_at_once_all_get_their_page(self):
         server = self.server()
