@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """What docs/errors.md says of an error: looked up by the words that a program printed.
 
-A script that shows a program's failure shows hint(text) below it. `errors.py TEXT` prints it; exit
+A script that shows a program's failure shows hint(text) below it; one that misses a tool says
+install(package). `errors.py TEXT` prints it; exit
 status 1 when the page has no such words.
 """
 import pathlib
 import re
+import shutil
 import sys
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "errors.md"
+MANAGERS = (("apt-get", "sudo apt-get install"), ("dnf", "sudo dnf install"), ("apk", "sudo apk add"),
+            ("pacman", "sudo pacman -S"), ("zypper", "sudo zypper install"), ("brew", "brew install"),
+            ("pkg", "sudo pkg install"), ("pkg_add", "doas pkg_add"), ("pkgin", "sudo pkgin install"))
 
 
 def rows(page=PAGE):
@@ -46,6 +51,12 @@ def hint(text, page=PAGE):
             if match and (not words or any(word in text for word in words)) and len(match[0]) > len(best[0]):
                 best = (match[0], meaning, cure)
     return f"docs/errors.md: {best[0].strip()}: {best[1]}. What to type: {best[2]}" if best[0] else ""
+
+
+def install(package):
+    """The command that installs a package here."""
+    return next((f"{command} {package}" for name, command in MANAGERS if shutil.which(name)),
+                f"install {package} with your system's package manager")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 scripts/demo calls play() or tell(). In tmux the narrator's pane runs this file itself:
     stage.py narrate KEY FOLDER SPEED    tells the story, and listens to the keys
     stage.py calls FILE                  shows what strace writes, a call a line
+    stage.py fold COMMAND ...            runs a pane's shell; breaks long lines at words, so that nothing wraps
 The tmux server is the demo's own (tmux -L course-PID -f /dev/null) and ends with it.
 """
+import codecs
 import fcntl
 import os
 import pathlib
@@ -25,6 +27,7 @@ import tty
 
 import errors
 import lessons
+from ladder import width
 from running import PATIENCE, Trouble
 from stories import STORIES
 
@@ -32,6 +35,7 @@ COLUMNS, ROWS = 80, 24  # what a projector shows so that the last row can read i
 MOST = 12  # lines that a pane adds to a transcript in a step
 KEYS = "space: next   b: back   r: again   q: quit"
 ADDRESS = re.compile(r"\{sa_family=AF_INET, sin_port=htons\((\d+)\), sin_addr=inet_addr\(\"([\d.]+)\"\)\}")
+STRACE = "strace -f -e %network -s 10 -Ao $CALLS"  # as it is typed before a program
 BORING = ("getsockopt", "setsockopt", "getsockname", "getpeername")
 
 
@@ -39,10 +43,17 @@ class Quit(Exception):
     """The story ends here: q, Ctrl-C, a signal or a closed terminal."""
 
 
-def strace():
-    """Whether strace is there and may trace; a container may forbid it."""
-    return bool(shutil.which("strace")) and subprocess.call(
-        ["strace", "-o", os.devnull, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+def no_strace():
+    """Why no system calls can be shown, with the cure; "" where they can."""
+    if not sys.platform.startswith("linux"):
+        reason = "strace is only for Linux"
+    elif not shutil.which("strace"):
+        reason = f"strace is missing ({errors.install('strace')})"
+    elif subprocess.call(["strace", "-o", os.devnull, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        reason = "strace may not trace here (a container needs --cap-add=SYS_PTRACE)"
+    else:
+        return ""
+    return reason + ": no system calls are shown, the rest works."
 
 
 def shell(key, name, folder):
@@ -50,10 +61,7 @@ def shell(key, name, folder):
     record = str(pathlib.Path(folder, "calls"))
     if name == "calls":
         return [sys.executable, os.path.abspath(__file__), "calls", record], dict(os.environ)
-    environment = dict(os.environ, PS1="$ ", HISTFILE=os.devnull, ENV=os.devnull, STRACE="")
-    if any(pane == "calls" for pane, _ in panes(key, folder)):
-        environment["STRACE"] = "strace -f -e trace=%network -s 10 -A -o " + shlex.quote(record)
-    return ["sh", "-i"], environment
+    return ["sh", "-i"], dict(os.environ, PS1="$ ", HISTFILE=os.devnull, ENV=os.devnull, CALLS=record)
 
 
 def panes(key, folder):
@@ -67,6 +75,8 @@ class TmuxPane:
 
     def __init__(self, key, name, rows, folder):
         self.argv, self.environment = shell(key, name, folder)
+        if name != "calls":
+            self.argv = [sys.executable, os.path.abspath(__file__), "fold", *self.argv]
         self.folder = str(lessons.ROOT / lessons.LESSONS[key]["folder"])
         self.pane = tmux("split-window", "-d", "-b", "-v", "-t", os.environ["TMUX_PANE"], "-l", str(rows),
                          "-c", self.folder, "-P", "-F", "#{pane_id}", self.command()).strip()
@@ -140,7 +150,7 @@ class PlainPane:
         end = len(self.lines) - (self.lines[-1] in ("", "$ "))
         new = self.lines[self.shown:end]
         for line in new[:MOST]:
-            print(f"{self.name:>8} | {line}", flush=True)
+            print(f"{self.name:>8} | " + re.sub(r"(?<=.)\$ $", "", line), flush=True)
         if len(new) > MOST:
             print(f"{self.name:>8} | ... and {len(new) - MOST} lines more", flush=True)
         self.shown = max(self.shown, end)
@@ -202,8 +212,7 @@ class Stage:
             pane = self.panes[name]
             if keys:
                 keys = keys.replace("{port}", self.port())
-                if not any(name == "calls" for name in self.panes):
-                    keys = keys.replace("$STRACE ", "")
+                keys = keys.replace("{strace} ", STRACE + " " if "calls" in self.panes else "")
                 before = pane.text().count(wanted)
                 pane.type(keys)
                 if wanted:
@@ -265,9 +274,8 @@ def narrate(key, folder, speed):
         def go_to(step):
             """Play from the beginning up to a step."""
             stage.open()
-            missing = pathlib.Path(folder, "no-strace").exists()
-            say(title + ". " + ("strace is missing (sudo apt-get install strace): no system calls are shown, "
-                                "the rest works." if missing else "Press space."))
+            missing = pathlib.Path(folder, "no-strace")
+            say(title + ". " + (missing.read_text() if missing.exists() else "Press space."))
             while stage.step < step:
                 stage.perform(say, busy)
         go_to(0)
@@ -318,24 +326,62 @@ def calls(path):
                 names.setdefault(pid, len(names))
                 call = call.replace("<unfinished ...>", "waits").replace("<... ", "...", 1).replace(" resumed>", "(", 1)
                 call = call.replace(", 0, NULL, NULL)", ")").replace(", 0, NULL, 0)", ")")
-                call = re.sub(r"\? ERESTART.*", "interrupted", call)
+                call = re.sub(r",\s+waits$", ") waits", call)
+                call = re.sub(r"(\(\d*).*\? ERESTART.*", r"\1) = interrupted", call)
                 who = f"thread {names[pid]}: " if len(names) > 1 else ""
                 print((who + call)[:os.get_terminal_size(1).columns - 1], flush=True)
             if not more:
                 time.sleep(0.05)
 
 
+def fold(argv):
+    """Run a command in a terminal within this one. A line of output that is too long goes on in the next
+    one, indented: after a newline that is shown as \\n, or at a word. Returns the exit status."""
+    decoder, rest, column = codecs.getincrementaldecoder("utf-8")("replace"), "", 0
+
+    def read(terminal):
+        nonlocal rest, column
+        size = fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8))
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)  # before the shell's first prompt, and later when it changes
+        columns = struct.unpack("4H", size)[1]
+        data = os.read(terminal, 65536)
+        if not data:
+            return data
+        shown = []
+        text, rest = re.fullmatch(r"(.*?)((?:\x1b\[?[?\d;]*)?)", rest + decoder.decode(data), re.S).groups()
+        for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n\b\x1b]|[^\x1b\r\n\b]+", text):
+            if part in "\r\n":
+                column = 0
+            elif part == "\b":
+                column -= 1
+            elif part[0] != "\x1b":
+                while column + width(part) > columns:
+                    fits = max(i for i in range(len(part)) if column + width(part[:i]) <= columns)
+                    cut = re.match(r".*\\n", part[:fits]) or re.match(r".* ", part[:fits])
+                    cut = cut.end() if cut else fits
+                    shown.append(part[:cut] + "\r\n  ")
+                    part, column = part[cut:], 2
+                column += width(part)
+            shown.append(part)
+        return "".join(shown).encode() or read(terminal)  # nothing would be taken for the end
+    return os.waitstatus_to_exitcode(pty.spawn(argv, read))
+
+
 def prepare(folder):
-    """Note in the demo's folder what this machine lacks."""
-    if not strace():
-        pathlib.Path(folder, "no-strace").write_text("")
+    """Note in the demo's folder what this machine lacks, and return it."""
+    missing = no_strace()
+    if missing:
+        pathlib.Path(folder, "no-strace").write_text(missing)
+    return missing
 
 
 def tell(key, speed):
     """The story as a transcript; returns the exit status."""
     print(f"Lesson {key}: {lessons.LESSONS[key]['title']}")
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        prepare(folder)
+        missing = prepare(folder)
+        if missing:
+            print(textwrap.fill(missing[0].upper() + missing[1:], COLUMNS))
         stage = Stage(key, PlainPane, folder)
 
         def say(text):
@@ -381,7 +427,7 @@ def play(key, speed):
             subprocess.call([*server, "new-session", command + " 2>" + shlex.quote(str(note)),
                              ";", "set", "destroy-unattached", "on"], env=environment)
         except Quit:
-            pass
+            self.argv = [sys.executable, os.path.abspath(__file__), "fold", *self.argv]
         finally:
             for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
@@ -397,6 +443,8 @@ if __name__ == "__main__":
     try:
         if sys.argv[1] == "calls":
             calls(sys.argv[2])
+        if sys.argv[1] == "fold":
+            sys.exit(fold(sys.argv[2:]))
         narrate(sys.argv[2], sys.argv[3], float(sys.argv[4]))
     except (Quit, KeyboardInterrupt):
         pass

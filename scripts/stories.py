@@ -5,11 +5,11 @@
     steps  (what the narrator says: 3 lines of 78 columns at most, [(pane, keys, text to wait for)])
 
 Keys end with Enter by themselves; ^C and ^D are those keys. `{port}` is the port on which the server
-listens, `$STRACE` the strace command, or nothing where there is none. The text to wait for may already
+listens, `{strace}` the strace command, or nothing where there is none. The text to wait for may already
 stand in the pane: what counts is that it comes once more. Without keys, that it has come at all.
 """
 
-_START = "$STRACE ./server 127.0.0.1 0"
+_START = "{strace} ./server 127.0.0.1 0"
 _PROMPT = "ends): "
 
 STORIES = {
@@ -64,7 +64,7 @@ STORIES = {
     "04": dict(panes=[("server", 5), ("client", 7), ("calls", 4)], steps=[
         ("What does a web browser really send? Let lesson 01's server listen: it shows what comes, "
          "byte for byte, and knows no HTTP.",
-         [("server", "$STRACE ../01_basic/server 127.0.0.1 0", "listening on")]),
+         [("server", "{strace} ../01_basic/server 127.0.0.1 0", "listening on")]),
         ("The client of this lesson asks it for a page. Above: the request, raw; \\r\\n ends each line, "
          "an empty line ends it all. The answer, \"get\", is no HTTP.",
          [("client", "./client http://127.0.0.1:{port}/", "no HTTP")]),

@@ -4,8 +4,10 @@ A test file holds classes derived from Case and marked @both; each of their case
 C program and against the Python version. COURSE_BUILD names the folder of another build of the C
 programs (build/thread and the like); the cases need not know.
 """
+import fcntl
 import os
 import pathlib
+import pty
 import select
 import re
 import shutil
@@ -15,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -113,6 +116,121 @@ class Case(unittest.TestCase):
         program.end_input()
         status = program.wait()
         return status, program.out.decode("utf-8", "replace"), program.err.decode("utf-8", "replace")
+
+
+@linux
+class Tidy(Case):
+    """Cases of a tool that must leave nothing: it gets a folder for temporary files and a mark in its
+    environment, which all that it starts inherits."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(self.end_all)
+        (self.folder / "tmp").mkdir()
+        self.environment = dict(os.environ, TMPDIR=str(self.folder / "tmp"), MARK=str(self.folder),
+                                PYTHONIOENCODING="utf-8")
+
+    def path_without(self, missing):
+        """A PATH on which all commands of this one are, but one."""
+        bin = self.folder / f"without-{missing}"
+        bin.mkdir()
+        for folder in map(pathlib.Path, os.environ["PATH"].split(":")):
+            for command in folder.iterdir() if folder.is_dir() else ():
+                if command.name != missing and not os.path.lexists(bin / command.name):
+                    (bin / command.name).symlink_to(command)
+        return str(bin)
+
+    def on_terminal(self, argv, **keywords):
+        """The Terminal in which the command runs; ended with the case."""
+        terminal = Terminal(argv, **dict(dict(env=self.environment), **keywords))
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def marked(self):
+        """{pid: command line} of the processes that carry the mark."""
+        found = {}
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and f"MARK={self.folder}\0".encode() in pathlib.Path("/proc", name, "environ").read_bytes():
+                    found[int(name)] = pathlib.Path("/proc", name, "cmdline").read_bytes()
+            except OSError:
+                continue
+        return found
+
+    def left(self):
+        """The command lines of the processes that carry the mark, and the temporary files."""
+        return list(self.marked().values()), sorted(os.listdir(self.folder / "tmp"))
+
+    def assertNothingLeft(self):
+        self.assertEqual(self.left(), ([], []))
+
+    def end_all(self):
+        """After a case that failed: what it left is not the next one's trouble."""
+        for pid in self.marked():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+class Terminal:
+    """A command in a pseudo-terminal of 80x24, its controlling one; keywords go to subprocess.Popen.
+    What it has shown stands in .shown, as bytes; it comes when the test waits."""
+
+    def __init__(self, argv, **keywords):
+        self.outer, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        # the leader of a session gets the first terminal that it opens as its controlling one
+        self.process = subprocess.Popen(["sh", "-c", 'exec "$@" <"$0"', os.ttyname(inner), *argv], start_new_session=True,
+                                        stdin=inner, stdout=inner, stderr=inner, **keywords)
+        os.close(inner)
+        self.shown = b""
+
+    def _read(self):
+        """Take what comes next; False at the end. Trouble when nothing comes."""
+        if not ready([self.outer], PATIENCE):
+            raise Trouble(f"nothing more came from {self.process.args}:\n{self.shown[-2000:]!r}")
+        try:
+            more = os.read(self.outer, 65536)
+        except OSError:  # the end, as Linux tells it
+            more = b""
+        self.shown += more
+        return bool(more)
+
+    def expect(self, text, count=1):
+        """Wait until text (bytes) has been shown count times."""
+        while self.shown.count(text) < count:
+            if not self._read():
+                raise Trouble(f"{text!r} did not come from {self.process.args}:\n{self.shown[-2000:]!r}")
+
+    def type(self, keys):
+        """Press keys (bytes)."""
+        os.write(self.outer, keys)
+
+    def wait(self):
+        """Read to the end; return the exit status."""
+        while self._read():
+            pass
+        return self.process.wait(PATIENCE)
+
+    def text(self):
+        """What was shown, its lines ended by \\n alone."""
+        return self.shown.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def hang_up(self):
+        """Close the terminal, as a closed window does; return the exit status."""
+        os.close(self.outer)
+        self.outer = None
+        return self.process.wait(PATIENCE)
+
+    def close(self):
+        """End it all, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.outer is not None:
+            os.close(self.outer)
 
 
 def connect(address):

@@ -1,10 +1,7 @@
 """make demo: every pair once, both sides shown, nothing left; and what docs/errors.md says of a failure."""
-import concurrent.futures
 import os
 import pathlib
-import pty
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,13 +57,43 @@ class Demo(kit.Case):
                 self.assertNotIn(b"Lesson 04", done.stdout)
 
 
-class Stories(kit.Case):
-    """The classroom demo of each lesson: as a transcript, and in tmux, driven by keys."""
+class Screen:
+    """The demo of a lesson in a tmux of 80x24, and the tmux that it starts itself."""
 
-    def left(self, folder):
-        """The processes that work in the demo's folder, found by its name among their arguments."""
-        found = subprocess.run(["ps", "-A", "-o", "args="], stdout=subprocess.PIPE, check=True).stdout.decode()
-        return [line for line in found.split("\n") if folder in line]
+    def __init__(self, case, key, *options):
+        self.case, self.key = case, key
+        self.server = ["tmux", "-L", "around", "-f", os.devnull]
+        case.addCleanup(self.tmux, "kill-server")
+        self.status = case.folder / "status"
+        self.tmux("new-session", "-d", "-x", "80", "-y", "24", "sh", "-c",
+                  shlex.join([*DEMO, key, *options]) + f"; echo $? >{case.folder}/status", ";", "set", "status", "off")
+
+    def tmux(self, *words, inner=False):
+        """What a tmux command prints; inner: in the demo's own."""
+        server = ["tmux", "-S", *map(str, (self.case.folder / "tmp").glob("demo-*/tmux-*/course-*"))] if inner else self.server
+        return subprocess.run([*server, *words], env=dict(self.case.environment, TMUX_TMPDIR=str(self.case.folder)),
+                              check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+
+    def shows(self, *texts):
+        """Wait until all texts stand on the screen."""
+        kit.eventually(lambda: all(text in self.tmux("capture-pane", "-p") for text in texts),
+                       f"{texts} on {self.tmux('capture-pane', '-p')}")
+
+    def press(self, key):
+        self.tmux("send-keys", key)
+
+    def wrapped(self):
+        """The lines of the demo's panes that did not fit, as (pane, line)."""
+        found = []
+        for pane in self.tmux("list-panes", "-a", "-F", "#{pane_id} #{pane_title}", inner=True).splitlines():
+            number, title = pane.split(" ", 1)
+            joined = self.tmux("capture-pane", "-p", "-J", "-S", "-", "-t", number, inner=True)
+            found += [(title, line) for line in joined.splitlines() if len(line.rstrip()) > 80]
+        return found
+
+
+class Stories(kit.Tidy):
+    """The classroom demo of each lesson: as a transcript, and in tmux, driven by keys."""
 
     def test_stories_fit_an_80x24_screen(self):
         self.assertEqual(sorted(stories.STORIES), sorted(lessons.LESSONS))
@@ -77,73 +104,84 @@ class Stories(kit.Case):
                 for pane, _, _ in actions:
                     self.assertIn(pane, dict(story["panes"]))
 
-    @unittest.skipIf(kit.SANITIZED, "the scripts run the plain programs")
-    def test_each_story_as_a_transcript(self):
-        def tell(key):
-            with tempfile.TemporaryDirectory() as folder:
-                done = subprocess.run(DEMO + [key], stdin=subprocess.DEVNULL, capture_output=True,
-                                      timeout=kit.PATIENCE * 4, env=dict(kit.os.environ, TMPDIR=folder), check=False)
-                return done, list(pathlib.Path(folder).iterdir()), self.left(folder)
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            for key, (done, files, processes) in zip(sorted(stories.STORIES), pool.map(tell, sorted(stories.STORIES))):
-                with self.subTest(key):
-                    self.assertEqual((done.returncode, done.stderr, files, processes), (0, b"", [], []))
-                    text = done.stdout.decode()
-                    self.assertIn(f"\n{len(stories.STORIES[key]['steps'])}. ", text)
-                    self.assertIn("  server | listening on 127.0.0.1:", text)
-
     def test_without_tmux_it_says_what_to_install_and_tells_the_story(self):
-        with tempfile.TemporaryDirectory() as folder:
-            pathlib.Path(folder, "sh").symlink_to(shutil.which("sh"))
-            outer, inner = pty.openpty()
-            self.addCleanup(os.close, outer)
-            demo = self.start([*DEMO, "01"], env=dict(os.environ, PATH=folder), stdin=inner, stdout=inner, stderr=inner)
-            os.close(inner)
-            shown = b""
-            while kit.ready([outer], kit.PATIENCE):
-                try:
-                    shown += os.read(outer, 65536)
-                except OSError:  # the end, as Linux tells it
-                    break
-            self.assertEqual(demo.wait(), 0, shown)
-        self.assertIn(b"tmux is missing (sudo apt-get install tmux", shown)
-        self.assertIn(b"received 3 bytes: get", shown)
-        self.assertNotIn(b"   calls | ", shown)  # strace is missing, too
+        self.environment["PATH"] = self.path_without("tmux")
+        terminal = self.on_terminal([*DEMO, "01"])
+        self.assertEqual(terminal.wait(), 0, terminal.shown)
+        self.assertIn(f"demo: tmux is missing ({errors.install('tmux')}); here as a transcript:", terminal.text())
+        self.assertIn("received 3 bytes: get", terminal.text())
+        self.assertIn("   calls | accept", terminal.text())  # strace is there
+        self.assertNothingLeft()
+
+    def test_without_strace_it_says_what_to_install_and_shows_the_rest(self):
+        self.environment["PATH"] = self.path_without("strace")
+        status, out, err = self.run_program([*DEMO, "01", "--plain"], env=self.environment)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(f"Strace is missing ({errors.install('strace')})", out)
+        self.assertIn("server | $ ./server 127.0.0.1 0", out)
+        self.assertNotIn("   calls | ", out)
+
+    @kit.needs("tmux")
+    def test_without_strace_the_panes_say_so_too(self):
+        self.environment["PATH"] = self.path_without("strace")
+        screen = Screen(self, "01")
+        screen.shows("0/4  space", f"strace is missing ({errors.install('strace')})")
+        screen.press("Space")
+        screen.shows("1/4  space", "$ ./server 127.0.0.1 0", "listening on 127.0.0.1:")
+        screen.press("q")
+        kit.eventually(screen.status.exists, "the end of the demo")
+        self.assertNothingLeft()
 
     @kit.needs("tmux")
     def test_keys_drive_it_and_every_way_out_leaves_nothing(self):
         for way in ("q", "C-c", "hangup"):
-            with self.subTest(way), tempfile.TemporaryDirectory() as folder:
-                name = f"test-{kit.os.getpid()}-{way}"  # the terminal around the demo is a tmux, too
-                status = pathlib.Path(folder, "status")
-                mine = pathlib.Path(folder, "tmp")
-                mine.mkdir()
-
-                def tmux(*words):
-                    return subprocess.run(["tmux", "-L", name, "-f", "/dev/null", *words], check=False,
-                                          env=dict(kit.os.environ, TMUX_TMPDIR=folder),
-                                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
-
-                def shows(*texts):
-                    kit.eventually(lambda: all(text in tmux("capture-pane", "-p") for text in texts),
-                                   f"{texts} on {tmux('capture-pane', '-p')}")
-                self.addCleanup(tmux, "kill-server")
-                tmux("new-session", "-d", "-x", "80", "-y", "24", "env", f"TMPDIR={mine}",
-                     "sh", "-c", shlex.join(DEMO + ["01"]) + f"; echo $? >{status}", ";", "set", "status", "off")
-                shows("0/4  space")
-                tmux("send-keys", "Space")
-                shows("1/4  space", "listening on 127.0.0.1:", "One exchange.")
-                tmux("send-keys", "Space")
-                shows("2/4  space", "received 3 bytes: get", "sent 4 bytes: test")
-                tmux("send-keys", "b")
-                shows("1/4  space")
-                self.assertNotIn("received 3", tmux("capture-pane", "-p"))
+            with self.subTest(way):
+                screen = Screen(self, "01")
+                screen.shows("0/4  space")
+                screen.press("Space")
+                screen.shows("1/4  space", "listening on 127.0.0.1:", "One exchange.")
+                screen.press("Space")
+                screen.shows("2/4  space", "received 3 bytes: get", "sent 4 bytes: test")
+                screen.press("b")
+                screen.shows("1/4  space")
+                self.assertNotIn("received 3", screen.tmux("capture-pane", "-p"))
                 if way == "hangup":
-                    tmux("kill-server")
+                    screen.tmux("kill-server")
                 else:
-                    tmux("send-keys", way)
-                    kit.eventually(status.exists, "the end of the demo")
-                kit.eventually(lambda: not list(mine.iterdir()) and not self.left(folder), "nothing left")
+                    screen.press(way)
+                    kit.eventually(screen.status.exists, "the end of the demo")
+                    screen.status.unlink()
+                kit.eventually(lambda: self.left() == ([], []), f"nothing left of {self.left()}")
+
+
+class Played(kit.Tidy):
+    """The demo of one lesson from start to end."""
+
+    def play(self, key):
+        screen = Screen(self, key)
+        steps = len(stories.STORIES[key]["steps"])
+        for step in range(steps + 1):
+            screen.shows(f"{step}/{steps}  space")
+            self.assertEqual(screen.wrapped(), [], f"step {step}")
+            self.assertNotIn("failed", screen.tmux("capture-pane", "-p"))
+            screen.press("Space")
+        screen.press("q")
+        kit.eventually(screen.status.exists, "the end of the demo")
+        self.assertEqual(screen.status.read_text(), "0\n")
+        kit.eventually(lambda: self.left() == ([], []), f"nothing left of {self.left()}")
+
+    def transcript(self, key):
+        status, out, err = self.run_program([*DEMO, key, "--plain"], env=self.environment)
+        self.assertEqual((status, err), (0, ""))
+        self.assertNothingLeft()
+        self.assertIn(f"\n{len(stories.STORIES[key]['steps'])}. ", out)
+        self.assertIn("  server | listening on 127.0.0.1:", out)
+        self.assertNotIn("$STRACE", out)
+
+
+for _key in sorted(stories.STORIES):
+    setattr(Played, f"test_{_key}_by_keys", kit.needs("tmux")(lambda self, key=_key: self.play(key)))
+    setattr(Played, f"test_{_key}_as_a_transcript", lambda self, key=_key: self.transcript(key))
 
 
 class Errors(unittest.TestCase):

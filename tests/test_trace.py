@@ -1,18 +1,16 @@
 """scripts/trace: what it draws is what was said, whatever the pair, and it leaves nothing behind."""
-import os
 import pathlib
-import pty
 import re
 import shlex
 import signal
 import sys
-import tempfile
 import unicodedata
 import unittest
 import xml.etree.ElementTree
 
 import kit
 
+import errors
 import lessons
 import calls as tracing
 
@@ -126,16 +124,8 @@ def columns(line):
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
-class Traced(kit.Case):
-    """What all cases need: an own folder for temporary files, and a mark in the environment."""
-
-    def setUp(self):
-        holder = tempfile.TemporaryDirectory()
-        self.addCleanup(holder.cleanup)
-        self.folder = pathlib.Path(holder.name)
-        self.addCleanup(self.end_all)
-        self.environment = dict(os.environ, TMPDIR=holder.name, TRACED=holder.name,
-                                PYTHONIOENCODING="utf-8")
+class Traced(kit.Tidy):
+    """What all cases need."""
 
     def trace(self, *args, status=0):
         """What `trace ARGS` prints; fails unless it exits with status and leaves nothing."""
@@ -146,33 +136,6 @@ class Traced(kit.Case):
 
     def pair(self, server, client, *args, **keywords):
         return self.trace("--pair", python(server), python(client, "{port}"), *args, **keywords)
-
-    def left(self):
-        """The command lines of the processes that carry the mark, and the temporary files of trace."""
-        return list(self.marked().values()), [entry.name for entry in self.folder.glob("trace-*")]
-
-    def end_all(self):
-        """After a case that failed: what it left is not the next one's trouble."""
-        for pid in self.marked():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    def marked(self):
-        """{pid: command line} of the processes that carry the mark."""
-        found = {}
-        for name in os.listdir("/proc"):
-            try:
-                if name.isdigit() and ("TRACED=%s\0" % self.folder).encode() in \
-                        pathlib.Path("/proc", name, "environ").read_bytes():
-                    found[int(name)] = pathlib.Path("/proc", name, "cmdline").read_bytes()
-            except OSError:
-                continue
-        return found
-
-    def assertNothingLeft(self):
-        self.assertEqual(self.left(), ([], []))
 
 
 @kit.needs("strace")
@@ -293,33 +256,26 @@ for client in [listener.accept()[0] for _ in range(2)]:
         self.assertIn("no lesson 99", self.trace("99", status=2))
         self.assertIn("either", self.trace(status=2))
 
-    def test_missing_strace(self):
-        self.environment["PATH"] = ""
-        message = self.trace("--pair", "a", "b", status=1)
-        self.assertEqual(message, "trace: strace is not installed: sudo apt install strace\n")
+    def test_missing_strace_alone(self):
+        self.environment["PATH"] = self.path_without("strace")
+        message = self.trace("01", status=1)
+        self.assertEqual(message, f"trace: strace is missing: {errors.install('strace')}\n")
+
+    def test_missing_tmux_alone(self):
+        self.environment["PATH"] = self.path_without("tmux")
+        self.assertIn("accept", self.trace("01"))
 
 
 @kit.needs("strace")
 class Lessons(Traced):
     """Every lesson, into a pipe and on a terminal."""
 
-    def on_terminal(self, *args):
-        master, slave = pty.openpty()
-        program = self.start(TRACE + list(args), stdout=slave, env=self.environment)
-        os.close(slave)
-        data = b""
-        while True:
-            try:
-                more = os.read(master, 65536)
-            except OSError:
-                break
-            if not more:
-                break
-            data += more
-        os.close(master)
-        self.assertEqual(program.wait(), 0, program.err)
+    def shown(self, *args):
+        """What `trace ARGS` shows on a terminal."""
+        terminal = self.on_terminal(TRACE + list(args))
+        self.assertEqual(terminal.wait(), 0, terminal.shown)
         self.assertNothingLeft()
-        return data.decode().replace("\r\n", "\n")
+        return terminal.text()
 
     def check_ladder(self, key, text):
         self.assertIn(lessons.LESSONS[key]["title"], text)
@@ -328,7 +284,7 @@ class Lessons(Traced):
         self.assertRegex(text, "─>")
 
     def check_lesson(self, key):
-        piped, shown = self.trace(key, "--mask"), self.on_terminal(key, "--mask")
+        piped, shown = self.trace(key, "--mask"), self.shown(key, "--mask")
         self.check_ladder(key, piped)
         self.check_ladder(key, shown)
         self.check_ladder(key, self.trace(key))
