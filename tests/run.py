@@ -2,8 +2,8 @@
 """Run the tests side by side: tests/run.py [WORD ...], each WORD part of a case's full name.
 
 A case that measures, or that wants the machine's descriptors for itself, has `alone = True` in its
-class: such cases run one after the other, when the others are done. The last line printed is
-`N passed, N failed, N skipped`. Exit status 0 when none failed; with COURSE_NO_SKIP set (as CI does)
+class: such cases run one after the other, when the others are done. Below a failure stands the line
+of docs/errors.md that fits, if one does. The last line printed is `N passed, N failed, N skipped`. Exit status 0 when none failed; with COURSE_NO_SKIP set (as CI does)
 1 when one was skipped, too; 1 when there was no case at all.
 """
 import concurrent.futures
@@ -16,6 +16,9 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "scripts"))
+import errors  # noqa: E402
+
 AT_ONCE = int(os.environ.get("COURSE_JOBS", "8"))
 DEADLINE = 1500  # seconds for everything; then all stacks are shown and the run has failed
 
@@ -59,6 +62,9 @@ def main(words):
                                       ("skipped", result.skipped)):
                     for _, text in entries:
                         print(f"{kind} {case.id()}: {text}", flush=True)
+                        line = errors.hint(text.rpartition("\n    ")[2]) if kind == "FAILED" else ""  # not of the code
+                        if line:
+                            print(line, flush=True)
                 if result.failures or result.errors or result.unexpectedSuccesses:
                     failed += 1
                 elif result.skipped:

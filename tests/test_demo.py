@@ -2,6 +2,7 @@
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -195,6 +196,19 @@ class Errors(unittest.TestCase):
                            (b"x: Too many open files in system", "ENFILE")):
             with self.subTest(text):
                 self.assertIn(word, errors.hint(text))
+
+    def test_below_a_failed_test(self):
+        with tempfile.TemporaryDirectory() as folder:  # the runner, with one case that fails
+            for name in ("scripts/errors.py", "docs/errors.md", "tests/run.py"):
+                pathlib.Path(folder, name).parent.mkdir(exist_ok=True)
+                shutil.copy(kit.ROOT / name, pathlib.Path(folder, name))
+            pathlib.Path(folder, "tests", "test_one.py").write_text(
+                "import socket, unittest\nclass One(unittest.TestCase):\n    def test(self):\n"
+                "        socket.create_connection(('127.0.0.1', 1))\n")
+            done = subprocess.run([sys.executable, folder + "/tests/run.py"], stdout=subprocess.PIPE, timeout=kit.PATIENCE,
+                                  check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"\ndocs/errors.md: Connection refused: ", done.stdout)
 
     def test_unknown_words_and_no_page(self):
         self.assertEqual(errors.hint("all is well"), "")
