@@ -98,11 +98,11 @@ class Direction:
         say(f"to the {self.name}: {len(data)} bytes" + (": " + ", ".join(fates) if fates else ""))
 
     def summary(self):
-        """The counts in words."""
-        counts = self.counts
-        return (f"to the {self.name}: {counts['datagrams']} datagrams, {counts['drop']} dropped, "
-                f"{counts['double']} doubled, {counts['swap']} swapped, {counts['delay']} delayed, "
-                f"{counts['refused']} refused")
+        """The counts in words, without those that are 0: a line of a terminal."""
+        words = {"drop": "dropped", "double": "doubled", "swap": "swapped", "delay": "delayed",
+                 "refused": "refused"}
+        return f"to the {self.name}: {self.counts['datagrams']} datagrams" + "".join(
+            f", {self.counts[fate]} {word}" for fate, word in words.items() if self.counts[fate])
 
 
 class Relay:

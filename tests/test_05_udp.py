@@ -398,7 +398,7 @@ class Lossy(Datagrams):
         status, out, err = self.talk(relay.port, "\n".join(self.LINES), name=prefix + "client")
         self.assertEqual(relay.stop(), 0)
         self.assertEqual((status, out), (0, ["Echo: " + line for line in self.LINES]), err)
-        return err, re.findall(r"^to the \w+: (\d+) datagrams, (\d+) dropped, (\d+) doubled",
+        return err, re.findall(r"^to the \w+: (\d+) datagrams(?:, (\d+) dropped)?(?:, (\d+) doubled)?",
                                relay.out.decode(), re.M)
 
     def test_loss_of_30_percent(self):
@@ -406,7 +406,7 @@ class Lossy(Datagrams):
             err, ways = self.through(prefix, "--drop", "0.3", "--seed", "29")
             self.assertEqual(err, "")
             self.assertEqual(len(ways), 2)
-            self.assertGreater(sum(int(dropped) for _, dropped, _ in ways), 0)
+            self.assertGreater(sum(int(dropped or 0) for _, dropped, _ in ways), 0)
             self.assertGreater(int(ways[0][0]), len(self.LINES))  # some had to be sent again
 
     def test_everything_doubled(self):
@@ -467,7 +467,7 @@ class Relay(Datagrams, kit.Case):
     def test_nothing_asked_nothing_changed(self):
         came, relay = self.pass_through()
         self.assertEqual(came, [b"%d" % number for number in range(40)] + [b""])
-        relay.expect("to the server: 41 datagrams, 0 dropped, 0 doubled, 0 swapped, 0 delayed, 0 refused")
+        relay.expect("to the server: 41 datagrams\n")
 
     def test_the_seed_decides(self):
         one, again, other = (self.pass_through("--drop", "0.4", "--double", "0.4", "--seed", seed)[0]

@@ -161,6 +161,12 @@ class TheScript(Case):
         _, out, _ = self.call("good")
         self.assertEqual(out, "belief:   a | b\nverdict:  it is good\nwhy:      it is | so.\n")
 
+    def test_no_line_is_wider_than_a_terminal(self):
+        self.add("wide", 'puts("happened: ' + 30 * "words " + '"); return 0')
+        lines = self.call("wide")[1].splitlines()
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertEqual(sum(line.count("words") for line in lines), 30)
+
     def test_an_unknown_name_is_wrong_usage_and_names_the_nearest(self):
         status, _, err = self.call("goood")
         self.assertEqual(status, 2)
