@@ -178,8 +178,7 @@ static void print_gbk(const char *who, const char *bytes, size_t count) {
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy with another client?"
-                     : strerror(errno);
+    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
 }
 
 /* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the

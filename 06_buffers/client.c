@@ -99,8 +99,7 @@ static char *address_name(const void *address, socklen_t size, char name[ADDRESS
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy with another client?"
-                     : strerror(errno);
+    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
 }
 
 /* Returns a socket connected to the first address of HOST that answers, and its name in peer; if

@@ -84,8 +84,7 @@ static int send_all(int socket, const char *bytes, size_t count) {
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy with another client?"
-                     : strerror(errno);
+    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
 }
 
 /* Returns a socket connected to the first address of HOST that answers, and its name in peer; if

@@ -61,7 +61,7 @@ def address_name(address):
 
 def why(error):
     """Returns the error in words: the one that settimeout raises has none of the system's."""
-    return error.strerror or f"no answer within {PATIENCE} seconds: is it busy with another client?"
+    return error.strerror or f"no answer within {PATIENCE} seconds: is it busy?"
 
 
 def connect_to_server(host, port):

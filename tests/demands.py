@@ -19,7 +19,7 @@ WRONG_PORTS = ("99999", "65536", "-1", "abc", "", "1e3", "+80", " 80", "80 ", "0
                "99999999999999999999999", "\u0661\u0662", "1_0")
 SPARE_THREADS = (0, 1) if kit.SANITIZED else (0,)  # ThreadSanitizer starts one of its own
 SECOND = 5.0 if kit.SANITIZED else 1.0  # within this a server ends
-SILENCE = "no answer within 5 seconds: is it busy with another client?"
+SILENCE = "no answer within 5 seconds: is it busy?"
 
 # what arrives, and how the C literal shows it
 ODD = {
