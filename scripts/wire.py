@@ -17,26 +17,28 @@ Piece = collections.namedtuple("Piece", "connection direction data")
 
 
 class Wire:
-    """A proxy on 127.0.0.1, for TCP or (datagrams=True) UDP; port 0: any free one.
+    """A proxy on 127.0.0.1, for TCP or (datagrams=True) UDP; port 0: any free one; with path a stream
+    of AF_UNIX there, in the place of both.
 
     pieces is what passed, as Pieces in order of arrival, connections counted from 1; clients and
     servers map the ports of the connections' two ends to their numbers. before() is called with each
     piece written down and not yet passed on.
     """
 
-    def __init__(self, datagrams=False, port=0):
+    def __init__(self, datagrams=False, port=0, path=None):
         self.datagrams = datagrams
-        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM)
-        if not datagrams:
+        self.family = socket.AF_UNIX if path else socket.AF_INET
+        self.front = socket.socket(self.family, socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM)
+        if not datagrams and not path:
             self.front.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self.front.bind(("127.0.0.1", port))
+            self.front.bind(path or ("127.0.0.1", port))
             if not datagrams:
                 self.front.listen(128)
         except OSError:
             self.front.close()
             raise
-        self.port = self.front.getsockname()[1]
+        self.port = None if path else self.front.getsockname()[1]
         self.news = threading.Condition()
         self.stop, self.waker = socket.socketpair()
         self.begin(None)
@@ -44,7 +46,7 @@ class Wire:
         self.thread.start()
 
     def begin(self, server, before=lambda: None):
-        """Start a new record; from now on connections lead to port `server` on 127.0.0.1."""
+        """Start a new record; from now on connections lead to `server`, a port on 127.0.0.1 or a path."""
         with self.news:
             self.server, self.before = server, before
             self.pieces, self.clients, self.servers, self.open, self.count = [], {}, {}, set(), 0
@@ -90,7 +92,8 @@ class Wire:
             selector.register(self.stop, selectors.EVENT_READ)
             while not any(key.fileobj is self.stop for key, _ in selector.select()):
                 client, address = self.front.accept()
-                threading.Thread(target=self._serve, args=(client, self._new(address[1])), daemon=True).start()
+                # an AF_UNIX client has no address
+                threading.Thread(target=self._serve, args=(client, self._new(address and address[1])), daemon=True).start()
 
     def _serve(self, client, number):
         """Pass on one connection, both ways, until both sides have ended."""
@@ -116,13 +119,14 @@ class Wire:
         """A connection to the server, which may still be starting; None if it never listens."""
         end = time.monotonic() + PATIENCE
         while True:
-            server = socket.socket()
+            server = socket.socket(self.family)
             server.settimeout(PATIENCE)
             try:
-                server.bind(("127.0.0.1", 0))
-                with self.news:
-                    self.servers[server.getsockname()[1]] = number
-                server.connect(("127.0.0.1", self.server))
+                if self.family == socket.AF_INET:
+                    server.bind(("127.0.0.1", 0))
+                    with self.news:
+                        self.servers[server.getsockname()[1]] = number
+                server.connect(self.server if self.family == socket.AF_UNIX else ("127.0.0.1", self.server))
                 server.settimeout(None)
                 return server
             except OSError:

@@ -11,6 +11,7 @@ import kit
 
 import lessons
 
+COMPARE = [sys.executable, str(kit.ROOT / "scripts" / "compare")]
 NOTES_SERVER = """
 import socket
 server = socket.socket()
@@ -44,24 +45,76 @@ def free_port():
 
 
 @unittest.skipIf(kit.SANITIZED, "compares the plain programs")
-class Compare(kit.Case):
+class Compare(kit.Tidy):
     """The tool on every lesson."""
 
     def compare(self, *args, root=kit.ROOT):
         """(exit status, stdout) of a run; nothing may be said on stderr."""
         run = subprocess.run([sys.executable, str(root / "scripts" / "compare"), *args], capture_output=True,
-                             text=True, timeout=120)
+                             text=True, timeout=120, env=self.environment)
         self.assertEqual(run.stderr, "")
+        self.assertNothingLeft()
         return run.returncode, run.stdout
 
     def test_all_pairings_of_every_lesson_say_the_same(self):
+        self.environment["PAGER"] = "sed s/^/paged:/"
         for key in lessons.LESSONS:
             with self.subTest(lesson=key):
-                status, out = self.compare(key, "--no-table")
-                self.assertEqual(status, 0, out)
-                self.assertEqual(out.count("\n-- "), 4)
-                self.assertIn("wire 1 ->", out)
-                self.assertIn("said the same, byte for byte", out)
+                status, out = self.compare(key, "--no-table", "--side-by-side")
+                self.check_pairings(status, out)
+                self.assertRegex(out, r"\Aserver\.c {60,}\| server\.py\n")
+                self.assertNotIn("\033", out)  # no colour, and no pager, into a pipe
+
+    def check_pairings(self, status, out):
+        self.assertEqual(status, 0, out)
+        self.assertEqual(out.count("\n-- "), 4)
+        self.assertIn("wire 1 ->", out)
+        self.assertIn("said the same, byte for byte", out)
+
+    def test_the_other_pairs_of_the_lessons_too(self):
+        for key, name in (("01", "gbk"), ("02", "unix"), ("05", "numbered"), ("06", "framing")):
+            with self.subTest(name):
+                self.check_pairings(*self.compare(key, "--pair", name))
+
+    @kit.needs("less")
+    def test_on_a_terminal_with_colour_and_a_pager_that_q_ends(self):
+        for key in lessons.LESSONS:
+            with self.subTest(lesson=key):
+                terminal = self.pager(key, "--no-table")
+                terminal.type(b"q")
+                status = terminal.wait()
+                self.check_pairings(status, terminal.text())
+                self.assertNothingLeft()
+
+    def pager(self, *args):
+        """compare on a terminal, its pager waiting for a key behind the first screen."""
+        self.environment.update(PAGER="less", TERM="xterm")
+        terminal = self.on_terminal([*COMPARE, *args, "--side-by-side"])
+        terminal.expect(b"\033[2m * server.c")  # comments are dim
+        kit.eventually(lambda: any(line.startswith(b"less") for line in self.left()[0]), "the pager")
+        terminal.expect(b"\n:")
+        return terminal
+
+    @kit.needs("less")
+    def test_a_terminal_closed_behind_the_pager(self):
+        self.assertEqual(self.pager("03").hang_up(), 129)
+        kit.eventually(lambda: self.left() == ([], []), "nothing left")
+
+    def test_ended_in_the_middle_of_a_conversation(self):
+        mine = self.folder / "mine.py"
+        mine.write_text("import socket, time\ns = socket.create_connection(('127.0.0.1', %d))\ntime.sleep(60)\n" % free_port())
+        for way, status in ((b"\x03", 130), (None, 129)):
+            with self.subTest(way):
+                terminal = self.on_terminal([*COMPARE, "02", "--original", os.fspath(mine)])
+                kit.eventually(lambda: {b"server", b"mine.py"} <= {word.rpartition(b"/")[2] for line in self.left()[0]
+                                                                   if b"compare" not in line for word in line.split(b"\0")},
+                               "server and client")
+                if way:
+                    terminal.type(way)
+                    self.assertEqual(terminal.wait(), status, terminal.shown)
+                else:
+                    self.assertEqual(terminal.hang_up(), status)
+                kit.eventually(lambda: self.left() == ([], []), "nothing left")
 
     def test_the_table_measures_both_languages(self):
         status, out = self.compare("02")
