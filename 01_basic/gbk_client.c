@@ -29,6 +29,7 @@ enum {
     PATIENCE = 5,        /* seconds to wait for a silent server */
 };
 static const char *host = "127.0.0.1", *port = "8080", *message = "你好服务端，我是客户端小黑!";
+static const char silence[] = "no answer within 5 seconds: is it busy?";
 static const char program[] = "gbk_client";
 static const char usage[] =
     "usage: gbk_client [HOST [PORT [MESSAGE]]]    (127.0.0.1 8080 '你好服务端，我是客户端小黑!')\n"
@@ -178,7 +179,7 @@ static void print_gbk(const char *who, const char *bytes, size_t count) {
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
+    return timed_out ? silence : strerror(errno);
 }
 
 /* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the

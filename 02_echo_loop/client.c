@@ -27,6 +27,7 @@ enum {
     PATIENCE = 5,        /* seconds to wait for a silent server */
 };
 static const char *host = "127.0.0.1", *port = "19534";
+static const char silence[] = "no answer within 5 seconds: is it busy?";
 static const char program[] = "client";
 static const char usage[] = "usage: client [HOST [PORT]]    (127.0.0.1 19534)\n"
                             "PORT 1 to 65535; sends each line of standard input\n";
@@ -119,7 +120,7 @@ static int send_all(int socket, const char *bytes, size_t count) {
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
+    return timed_out ? silence : strerror(errno);
 }
 
 /* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the

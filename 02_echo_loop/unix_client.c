@@ -24,6 +24,7 @@ enum {
     PATIENCE = 5,        /* seconds to wait for a silent server */
 };
 static const char *path = "./echo.sock";
+static const char silence[] = "no answer within 5 seconds: is it busy?";
 static const char program[] = "unix_client";
 static const char usage[] = "usage: unix_client [PATH]    (./echo.sock)\n"
                             "sends each line of standard input\n";
@@ -101,7 +102,7 @@ static int send_all(int socket, const char *bytes, size_t count) {
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
+    return timed_out ? silence : strerror(errno);
 }
 
 /* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the

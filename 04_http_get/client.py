@@ -15,6 +15,7 @@ import time
 
 RECEIVE_SIZE = 262144  # bytes that one recv takes at most: 1024 would cost 2.6 times as long
 HEAD_SIZE = 262144  # bytes that the head of a response may have
+URL_SIZE = 8192  # bytes that a URL may have: more than most servers take
 LINE_SIZE = 1024  # bytes of a line that matter: status, Content-Length and so on
 PATIENCE = 10  # seconds to wait for a silent server
 PROGRAM = "client"
@@ -62,135 +63,172 @@ def shown(received):
     return re.sub(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]", escaped, text)
 
 
+def why(error):
+    """Returns the error in words: the one that settimeout raises has none of the system's."""
+    return error.strerror or f"no answer within {PATIENCE} seconds: is it busy?"
+
+
+def connect_to_server(host, port):
+    """Returns a socket connected to the first address of HOST that answers, and its name; if none
+    does, ends the program with exit status 1. socket.getaddrinfo, socket.socket.connect"""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        sys.exit(report("resolve", os.fsdecode(host), error.strerror))
+    for family, kind, protocol, _, address in addresses:
+        peer = address_name(address)
+        try:
+            server = socket.socket(family, kind, protocol)  # 1. create
+            server.settimeout(PATIENCE)
+            server.connect(address)  # 2. connect
+            return server, peer
+        except OSError as error:
+            reason = why(error)
+    sys.exit(report("connect", peer, reason))
+
+
 # ---- The lesson ----
 
-URL = re.compile(rb"(?i)http://(\[[^]/?#]+\]|[^][:/?#]+)(?::([0-9]*))?([/?#].*)?\Z", re.S)
-STATUS_LINE = re.compile(rb"HTTP/... ([0-9]{3}(?![0-9]).*)", re.S)
+HOST = re.compile(rb"(?:\[([^]/?#]{1,255})\]|([^][:/?#]{1,255}))(?=[:/?#]|\Z)", re.S)
+PORT = re.compile(rb":?([0-9]*)(?=[/?#]|\Z)", re.S)
+STATUS_LINE = re.compile(rb"HTTP/... ([0-9]{3})(?![0-9])", re.S)
+
+
+class Refused(Exception):
+    """What is wrong with a URL, or with a response."""
 
 
 def parse_url(url):
-    """Takes a URL apart. Returns host, port and the rest, and None; or what is wrong with it.
-    RFC 3986 3"""
-    name = re.split(rb"[/?#]", url[7:])[0]
-    parts = URL.match(url)
-    wrong = None
+    """Takes a URL apart. Returns host and port, what the header Host says of both, and what follows
+    them; raises Refused with what is wrong. RFC 3986 3"""
     if re.search(rb"[\0-\x1f\x7f]", url):
-        wrong = "a control character could forge a second request"
-    elif url[:8].lower() == b"https://":
-        wrong = "https needs TLS, an encrypting layer between TCP and HTTP; curl has it"
-    elif url[:7].lower() != b"http://":
-        wrong = "a URL must begin with http://"
-    elif b"@" in name:
-        wrong = "no user name or password: they would travel readable for everyone"
-    elif not re.match(rb"(\[[^]]{1,255}\]|[^][:]{1,255}(?=:|\Z))", name):
-        wrong = "no host, or none of at most 255 bytes; an IPv6 address stands in [ ]"
-    elif not parts or len(parts[2] or b"") > 5 or not 1 <= int(parts[2] or 80) <= 65535:
-        wrong = "PORT is a number from 1 to 65535"
-    if wrong:
-        return None, None, None, wrong
-    return parts[1], parts[2] or b"80", parts[3] or b"", None
+        raise Refused("a control character could forge a second request")
+    if url[:8].lower() == b"https://":
+        raise Refused("https needs TLS, an encrypting layer between TCP and HTTP; curl has it")
+    if url[:7].lower() != b"http://":
+        raise Refused("a URL must begin with http://")
+    if len(url) > URL_SIZE:
+        raise Refused("longer than 8192 bytes, more than most servers take")
+    if b"@" in re.split(rb"[/?#]", url[7:])[0]:
+        raise Refused("no user name or password: they would travel readable for everyone")
+    host = HOST.match(url, 7)
+    if not host:
+        raise Refused("no host, or none of at most 255 bytes; an IPv6 address stands in [ ]")
+    port = PORT.match(url, host.end())
+    if not port or not 1 <= int(port[1] or 80) <= 65535:
+        raise Refused("PORT is a number from 1 to 65535")
+    number = int(port[1] or 80)
+    authority = host[0] if number == 80 else b"%s:%d" % (host[0], number)
+    return host[1] or host[2], number, authority, url[port.end():]
 
 
-def write_request(host, port, rest):
-    """Returns the request for a URL: what must not stand in a request becomes %XX, and the fragment
-    stays here. RFC 9112 3, RFC 3986 2.1"""
+def write_request(authority, rest):
+    """Returns the request for what follows host and port in a URL: what must not stand in a request
+    becomes %XX, and the fragment stays here. RFC 9112 3, RFC 3986 2.1"""
     path = rest.partition(b"#")[0]
     path = path if path.startswith(b"/") else b"/" + path
     path = re.sub(rb'[ "<>\\^`{|}\x7f-\xff]', lambda byte: b"%%%02X" % ord(byte[0]), path)
-    name = host if port == b"80" else host + b":" + port
-    return (b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: sockets-course/4\r\n\r\n"
-            % (path, name))
+    return (b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n"
+            % (path, authority))
 
 
 class Response:
-    """Where in the response the next byte stands, and what is known of it."""
+    """A response, and how far it has been taken."""
 
-    def __init__(self):
-        self.part, self.problem = "status", None
-        self.left, self.head, self.line, self.status = None, 0, b"", b""
-        self.chunked = False
+    def __init__(self, server):
+        self.server, self.received = server, b""  # received: what came and is not yet taken
+        self.total, self.code = 0, 0  # bytes taken so far, printed too; the status, 0 if none came
 
-    def complain(self, problem):
-        """Remembers a problem; what still comes is only printed."""
-        self.problem, self.part = problem, "until close"
+    def more(self):
+        """Receives more if all that came is taken. Returns false when no more comes. socket.recv"""
+        self.received = self.received or self.server.recv(RECEIVE_SIZE)
+        return self.received != b""
 
-    def follow(self, data):
-        """Follows the response through its next bytes. Returns how many of them belong to it."""
-        used = 0
-        while used < len(data) and self.part != "done":
-            if self.part == "until close":
-                return len(data)
-            if self.part in ("body", "chunk"):
-                part = min(self.left, len(data) - used)
-                used += part
-                self.left -= part
-                if self.left == 0:
-                    self.part = "done" if self.part == "body" else "chunk end"
-                continue
-            end = data.find(b"\n", used)
-            piece = data[used:end + 1 if end != -1 else None]
-            used += len(piece)
-            self.line = (self.line + piece)[:LINE_SIZE]
-            if self.part in ("status", "header"):
-                self.head += len(piece)
-                if self.head > HEAD_SIZE:
-                    self.complain("its head has no end")
-            if end != -1:
-                line, self.line = re.split(rb"[\r\n]", self.line)[0], b""
-                self.take_line(line.replace(b"\0", b" "))  # as a blank: RFC 9110 5.5
-        return used
+    def take(self, count):
+        """Takes count bytes of those that came and prints them: as they are, but to a terminal, which
+        they could drive, as text. Ends the program if that fails."""
+        data, self.received = self.received[:count], self.received[count:]
+        self.total += len(data)
+        if os.isatty(1):
+            data = "\n".join(shown(line) for line in data.split(b"\n")).encode("utf-8", "surrogateescape")
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(1, view):]
+        except OSError as error:
+            sys.exit(report("write", "standard output", error.strerror))
 
-    def take_line(self, line):
-        """Understands a line of the response that is not part of its body. RFC 9112 4 to 7"""
-        if self.part == "status":
-            valid = STATUS_LINE.match(line)
-            self.status = valid[1] if valid else b""
-            self.part, self.left, self.chunked = "header", None, False
-            if not valid:
-                self.complain("this is no HTTP response")
-        elif self.part == "header" and line:
-            name, colon, value = line.partition(b":")
-            if name.lower() + colon == b"content-length:":
-                before, self.left = self.left, read_length(value, 10)
-                if self.left is None or before not in (None, self.left):
-                    self.complain("its Content-Length is none")
-            elif name.lower() + colon == b"transfer-encoding:":
-                self.chunked = value.strip(b" \t").lower().endswith(b"chunked")
-        elif self.part == "header":
-            if self.status[:1] == b"1":
-                self.part = "status"  # 100 Continue: more to come
-            elif self.status[:3] in (b"204", b"304"):
-                self.part = "done"
-            elif self.chunked:
-                self.part = "chunk size"
-            elif self.left is None:
-                self.part = "until close"
-            else:
-                self.part = "body" if self.left > 0 else "done"
-        elif self.part == "chunk size":
-            self.left = read_length(line.partition(b";")[0], 16)
-            self.part = "trailer" if self.left == 0 else "chunk"
-            if self.left is None:
-                self.complain("a chunk without its size")
-        elif self.part == "chunk end":
-            self.part = "chunk size"
-            if line:
-                self.complain("a chunk longer than its size")
-        elif self.part == "trailer" and not line:
-            self.part = "done"
+    def take_line(self):
+        """Takes a line. Returns its beginning, without the line end, and whether the end came."""
+        line, newline = b"", False
+        while not newline and self.more():
+            part = self.received[:self.received.find(b"\n") + 1] or self.received
+            newline = part.endswith(b"\n")
+            line = (line + part)[:LINE_SIZE]
+            self.take(len(part))
+        return re.split(rb"[\r\n]", line)[0].replace(b"\0", b" "), newline  # a blank: RFC 9110 5.5
 
-    def missing(self):
-        """Returns what is missing in a response that is over, None if nothing is. RFC 9112 8"""
-        if self.problem or self.part in ("done", "until close"):
-            return self.problem
-        if self.part == "status" and self.head == 0:
-            return "the server closed without an answer"
-        if self.part == "status" and self.line[:5] != b"HTTP/"[:len(self.line)]:
-            return "this is no HTTP response"
-        if self.part in ("status", "header"):
-            return "its head has no end"
-        return ("fewer bytes than its Content-Length" if self.part == "body"
-                else "its last chunk is missing")
+    def take_body(self, count):
+        """Takes count bytes of the body. Returns false if the server closed before their end."""
+        while count > 0 and self.more():
+            part = min(count, len(self.received))
+            self.take(part)
+            count -= part
+        return count == 0
+
+    def take_chunks(self):
+        """Takes a body in chunks, each a line with its size, so many bytes, and the end of a line; the
+        last has size 0, a trailer may follow. Raises Refused. RFC 9112 7.1"""
+        unfinished, size = Refused("its last chunk is missing"), None
+        while size != 0:
+            line, whole = self.take_line()
+            if not whole:
+                raise unfinished
+            size = read_length(line.partition(b";")[0], 16)
+            if size is None:
+                raise Refused("a chunk without its size")
+            line, whole = self.take_line() if self.take_body(size) else (b"", False)
+            if not whole:
+                raise unfinished
+            if size > 0 and line:
+                raise Refused("a chunk longer than its size")
+        while line:
+            line, whole = self.take_line()
+            if not whole:
+                raise unfinished
+
+    def take_all(self):
+        """Takes the whole response. Raises Refused with what is wrong with it. RFC 9112 4 to 8"""
+        no_http, endless = Refused("this is no HTTP response"), Refused("its head has no end")
+        while self.code < 200:  # 100 Continue: the head of the true response follows
+            line, whole = self.take_line()
+            if not whole and not line:
+                raise Refused("the server closed without an answer")
+            if line[:5] != b"HTTP/":
+                raise no_http
+            if not whole:
+                raise endless
+            match = STATUS_LINE.match(line)
+            if not match:
+                raise no_http
+            self.code, length, chunked = int(match[1]), None, False
+            while line:
+                line, whole = self.take_line()
+                if not whole or self.total > HEAD_SIZE:
+                    raise endless
+                name, colon, value = line.partition(b":")
+                if name.lower() + colon == b"content-length:":
+                    before, length = length, read_length(value, 10)
+                    if length is None or before not in (None, length):
+                        raise Refused("its Content-Length is none")
+                elif name.lower() + colon == b"transfer-encoding:":
+                    chunked = value.strip(b" \t").lower().endswith(b"chunked")
+        if self.code in (204, 304):
+            return
+        if chunked:
+            self.take_chunks()
+        elif not self.take_body(2 ** 63 if length is None else length) and length is not None:
+            raise Refused("fewer bytes than its Content-Length")
 
 
 def read_length(digits, base):
@@ -200,66 +238,31 @@ def read_length(digits, base):
     return length if length < 2 ** 63 else None
 
 
-def show(data):
-    """Writes bytes to standard output: as they are, but to a terminal, which they could drive, as
-    text. Returns None, or the error. os.write"""
-    if os.isatty(1):
-        data = "\n".join(shown(line) for line in data.split(b"\n")).encode("utf-8", "surrogateescape")
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(1, view):]
-    except OSError as error:
-        return error
-
-
-def reason(error):
-    """Returns the error in words: the one that settimeout raises has none of the system's."""
-    return error.strerror or "silent for 10 seconds"
-
-
-def connect_to_host(host, port):
-    """Returns a socket connected to the first address of the URL's host that answers, and its name,
-    or ends the program. socket.getaddrinfo, socket.socket.connect"""
-    host = host.strip(b"[]")
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        sys.exit(report("resolve", os.fsdecode(host), error.strerror))
-    for family, kind, protocol, _, address in addresses:
-        peer = address_name(address)
-        say(f"resolved {os.fsdecode(host)}: {peer}", to=2)
-        try:
-            server = socket.socket(family, kind, protocol)  # 1. create
-            server.settimeout(PATIENCE)
-            server.connect(address)  # 2. connect
-            say(f"connected to {peer}", to=2)
-            return server, peer
-        except OSError as error:
-            words = reason(error)
-    sys.exit(report("connect", peer, words))
-
-
 def fetch(server, peer, request):
     """Sends the request and prints the response, however large, as it arrives. Returns 0, or 1
     after a failure that it has reported."""
-    response, problem, total, start = Response(), None, 0, time.monotonic()
-    try:
-        # 3. send
-        server.sendall(request)
+    response, problem, start = Response(server), None, time.monotonic()
 
-        # 4. receive, until the response is complete or the server closes
-        while response.part != "done" and (received := server.recv(RECEIVE_SIZE)):
-            size = response.follow(received)
-            total += size
-            if error := show(received[:size]):
-                return report("write", "standard output", error.strerror)
+    # 3. send
+    try:
+        server.sendall(request)
     except OSError as error:
-        problem = reason(error)
-    problem = problem or response.missing()
-    if response.status:
-        say(f"status {shown(response.status)}", to=2)
-    say(f"received {total} bytes in {time.monotonic() - start:.3f} seconds", to=2)
+        return report("send", peer, why(error))
+
+    # 4. receive, until the response is complete or the server closes
+    try:
+        try:
+            response.take_all()
+        except Refused as refused:
+            problem = refused
+            while response.more():
+                response.take(len(response.received))
+    except OSError as error:
+        problem = why(error)
+
+    if response.code:
+        say(f"status {response.code}", to=2)
+    say(f"received {response.total} bytes in {time.monotonic() - start:.3f} seconds", to=2)
     return report("recv", peer, problem) if problem else 0
 
 
@@ -270,9 +273,10 @@ def main():
     if wants_help or len(given) > 1 or url.startswith(b"-"):
         say(USAGE, to=1 if wants_help else 2)
         return 0 if wants_help else 2
-    host, port, rest, problem = parse_url(url)
-    if problem:
-        report("read", "the URL", problem)
+    try:
+        host, port, authority, rest = parse_url(url)
+    except Refused as refused:
+        report("read", "the URL", refused)
         return 2
     if sys.stdout is None:  # closed: the socket would take its descriptor
         return report("write", "standard output", os.strerror(errno.EBADF))
@@ -281,10 +285,11 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
     # 1. create, 2. connect
-    server, peer = connect_to_host(host, port)
+    server, peer = connect_to_server(host, port)
+    say(f"resolved {os.fsdecode(host)}, connected to {peer}", to=2)
 
     # 3. send, 4. receive
-    status = fetch(server, peer, write_request(host, port, rest))
+    status = fetch(server, peer, write_request(authority, rest))
 
     # 5. close
     server.close()

@@ -42,6 +42,7 @@ static long long total = 16777216; /* BYTES */
 static long long message = 131072; /* bytes that one send is given */
 static bool nonblocking;
 static int asked_send, asked_receive; /* sizes of the buffers; 0: as the kernel likes */
+static const char silence[] = "no answer within 5 seconds: is it busy?";
 static const char program[] = "client", transferred[] = "sent", call[] = "send",
                   partially[] = "of them partial";
 static const char usage[] =
@@ -99,7 +100,7 @@ static char *address_name(const void *address, socklen_t size, char name[ADDRESS
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
+    return timed_out ? silence : strerror(errno);
 }
 
 /* Returns a socket connected to the first address of HOST that answers, and its name in peer; if

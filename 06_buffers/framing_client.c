@@ -30,6 +30,7 @@ enum {
     PATIENCE = 5,      /* seconds to wait for a silent server */
 };
 static const char *host = "127.0.0.1", *port = "19536";
+static const char silence[] = "no answer within 5 seconds: is it busy?";
 static const char program[] = "framing_client";
 static const char usage[] = "usage: framing_client [HOST [PORT]]    (127.0.0.1 19536)\n"
                             "PORT 1 to 65535\n";
@@ -84,7 +85,7 @@ static int send_all(int socket, const char *bytes, size_t count) {
 /* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
 static const char *why(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
-    return timed_out ? "no answer within 5 seconds: is it busy?" : strerror(errno);
+    return timed_out ? silence : strerror(errno);
 }
 
 /* Returns a socket connected to the first address of HOST that answers, and its name in peer; if

@@ -607,6 +607,11 @@ class Client(Site):
                 self.assertEqual((status, out), (1, response), err)
                 self.assertRegex(err, r"client: recv 127\.0\.0\.1:\d+: " + words + r"\n\Z")
 
+    def test_standard_error_tells_what_happened(self):
+        _, _, err = self.fetch(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\nno")
+        self.assertRegex(err, r"\Aresolved 127\.0\.0\.1, connected to 127\.0\.0\.1:\d+\nstatus 404\n"
+                              r"received 53 bytes in \d+\.\d{3} seconds\n\Z")
+
     def test_what_follows_a_complete_response_is_not_printed(self):
         whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         self.assertEqual(self.fetch(whole + b"more")[:2], (0, whole))
@@ -635,7 +640,7 @@ class Client(Site):
         self.assertFalse(finished.is_set())
         finished.set()
         self.assertTrue(program.out.startswith(b"HTTP/1.1 200"))
-        self.assertIn(b": silent for 10 seconds\n", program.err)
+        self.assertIn(b": no answer within 10 seconds: is it busy?\n", program.err)
 
     def test_a_server_that_resets(self):
         peer = self.peer(kit.reset)
@@ -679,8 +684,9 @@ class Client(Site):
                            ("http://127.0.0.1:0/", "PORT"), ("http://127.0.0.1:65536/", "PORT"),
                            ("http://127.0.0.1:x/", "PORT"),
                            ("http://127.0.0.1:80x/", "PORT"), ("http://127.0.0.1:-1/", "PORT"),
-                           ("http://[::1]x/", "PORT"),
+                           ("http://[::1]x/", "no host"),
                            ("http://127.0.0.1:4294967376/", "PORT"),
+                           ("http://127.0.0.1/" + "x" * 9000, "8192"),
                            ("http://127.0.0.1/\r\nX: y", "control"),
                            ("http://127.0.0.1/\x1b[2J", "control"), ("http://x\x7f/", "control")]:
             with self.subTest(url=url):
@@ -746,10 +752,11 @@ class Client(Site):
         block, count = os.urandom(1 << 20), 64
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         digest = hashlib.sha256()
-        measured = []
+        measured, started = [], threading.Event()
 
         def play(connection):
             connection.recv(65536)
+            started.wait(kit.PATIENCE)
             parts = [head] + [b"%x\r\n%s\r\n" % (len(block), block)] * count + [b"0\r\n\r\n"]
             for part in parts:
                 digest.update(part)
@@ -763,6 +770,7 @@ class Client(Site):
         received = hashlib.sha256()
         output, other = os.pipe()
         program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"], stdout=other)
+        started.set()
         os.close(other)
         with open(output, "rb") as pipe:
             while data := pipe.read1(1 << 20):

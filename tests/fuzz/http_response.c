@@ -1,7 +1,16 @@
 /*
- * http_response.c - fuzzes how lesson 04's client follows a response: in whatever pieces it comes,
- * its end and its faults are the same.
+ * http_response.c - fuzzes how lesson 04's client takes a response: in whatever pieces it comes,
+ * its end and its faults are the same, and what is printed is what came.
  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+static ssize_t next_piece(int socket, void *buffer, size_t size, int flags);
+static void printed(const char *bytes, size_t count);
+#define recv next_piece
+#define fwrite(bytes, size, count, file) printed(bytes, count)
+#define fprintf(...) ((void)0) /* the status, on stderr */
 #define main lesson_main
 #include "../../04_http_get/client.c"
 #undef main
@@ -9,17 +18,45 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char *bytes; /* what the server sends */
+static size_t all, came, out,
+    piece; /* its bytes, those received, those printed, those of one recv */
+
+/* Stands in for recv: brings the next piece. */
+static ssize_t next_piece(int socket, void *buffer, size_t size, int flags) {
+    (void)socket, (void)flags;
+    size_t count = all - came < piece ? all - came : piece;
+    if (count > size) count = size;
+    memcpy(buffer, bytes + came, count);
+    came += count;
+    return (ssize_t)count;
+}
+
+/* Stands in for fwrite: what is printed must be what came, in order. */
+static void printed(const char *text, size_t count) {
+    if (out + count > came || memcmp(text, bytes + out, count) != 0) abort();
+    out += count;
+}
+
+/* Takes the response in pieces of so many bytes. Returns what is wrong with it. */
+static const char *take_in_pieces(size_t count) {
+    struct response response = {0};
+    came = out = 0;
+    piece = count;
+    const char *problem = take_response(&response);
+    while (problem != NULL && more(&response))
+        take(&response, (size_t)(response.end - response.next));
+    if (response.total != (long long)out || response.problem != NULL) abort();
+    return problem;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct response whole = {.left = -1}, pieces = {.left = -1};
     if (size == 0) return 0;
-    size_t step = 1 + data[0] % 16, total = 0;
-    const char *bytes = (const char *)data + 1;
-    size--;
-    size_t used = follow(&whole, bytes, size);
-    while (total < size && pieces.part != DONE)
-        total += follow(&pieces, bytes + total, size - total < step ? size - total : step);
-    if (used > size || used != total) abort();
-    if (whole.part != pieces.part || missing(&whole) != missing(&pieces)) abort();
-    if (whole.part != DONE && used != size) abort();
+    bytes = (const char *)data + 1;
+    all = size - 1;
+    const char *problem = take_in_pieces(all + 1);
+    size_t length = out;
+    if (take_in_pieces(1 + data[0] % 16) != problem || out != length) abort();
+    if (problem != NULL && out != all) abort();
     return 0;
 }
