@@ -20,52 +20,52 @@ $(LESSONS):
 $(NUMBERS): ## make 03, make 03_threaded: build one lesson
 	@$(MAKE) --no-print-directory $(call folder,$@)
 
-demo: all ## run every lesson once, by itself, and show both sides of each conversation
+demo: all ## run every lesson once and show both sides
 	@$(PYTHON) scripts/demo --all
 
-demo-%: all ## make demo-03: the classroom demo in tmux, step by step; ARGS=--plain: as a transcript
+demo-%: all ## make demo-03: in class, in tmux; ARGS=--plain: a text
 	@$(PYTHON) scripts/demo $* $(ARGS)
 
-test: all ## run every test; SANITIZE=thread or address,undefined: with the programs so built
+test: all ## run every test; SANITIZE=thread: sanitized
 	@$(if $(BUILD),$(MAKE) --no-print-directory -s SANITIZE= all) # for the scripts' own tests
 	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py $(if $(BUILD),test_0) # sanitized: what tests the lessons' programs
 
 test-%: all ## make test-03: the tests of one lesson
 	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py test_$(call number,$*)_
 
-diff-%: ## make diff-03: what lesson 03's server changes in lesson 02's
+diff-%: ## make diff-03: what 03's server changes in 02's
 	@$(PYTHON) scripts/check-lessons --diff $*
 
-experiments: ## run every experiment: a belief about sockets a line, and whether it was settled
+experiments: ## run every experiment, briefly: belief and truth
 	@$(PYTHON) scripts/experiment --all
 
-experiment-%: ## make experiment-backlog: ask for your prediction, run one, and say why
+experiment-%: ## make experiment-backlog: predict, run one, see why
 	@$(PYTHON) scripts/experiment $*
 
-trace-%: all ## make trace-03: the system calls of both sides as a ladder; ARGS=--help: its options
+trace-%: all ## make trace-03: both sides' calls, drawn; ARGS=--help
 	@$(PYTHON) scripts/trace $* $(ARGS)
 
-compare: all ## C against Python: the four pairings of every lesson, briefly
+compare: all ## C against Python in every lesson, briefly
 	@$(PYTHON) scripts/compare --all
 
-compare-%: all ## make compare-03: both sides, every byte; ARGS=--side-by-side: the files, too; ARGS=--help
+compare-%: all ## make compare-03: every byte; ARGS=--help: more
 	@$(PYTHON) scripts/compare $* $(ARGS)
 
-watch-%: ## make watch-03: build and test lesson 03 whenever one of its files is saved
+watch-%: ## make watch-03: build and test 03 at every save
 	@$(PYTHON) scripts/watch $*
 
-doctor: ## say what on this machine keeps the course from working, and what to type
+doctor: ## say what is missing here, and what to type
 	@$(PYTHON) scripts/doctor
 
-plot plot-06: 06 ## draw a run of lesson 06, queues and rates over time, with gnuplot: build/plot/
+plot plot-06: 06 ## draw a run of lesson 06 with gnuplot, in build/plot
 	@$(PYTHON) scripts/plot
 
-check: all ## everything that CI runs: sanitizers, both compilers, formatting, the lessons' sameness
+check: all ## everything that CI runs
 	@scripts/check
 
 FUZZERS := $(patsubst tests/%.c,build/%,$(wildcard tests/fuzz/*.c))
 
-fuzz: $(FUZZERS) ## build the fuzzers of the parsers and run each for 5 s; SECONDS=600: for longer
+fuzz: $(FUZZERS) ## fuzz the parsers, 5 s each; SECONDS=600: for longer
 	@for fuzzer in $(FUZZERS); do \
 		mkdir -p $$fuzzer-found; \
 		$$fuzzer -max_total_time=$(or $(SECONDS),5) -timeout=10 -artifact_prefix=$$fuzzer- $$fuzzer-found \
@@ -77,7 +77,7 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard 04_http_get/*.c)
 	@mkdir -p build/fuzz
 	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread $< -o $@
 
-docs-update: all ## rewrite the excerpts, diffs, transcripts and ladders on the pages
+docs-update: all ## rewrite what the pages take from code and runs
 	@scripts/check-docs --update
 
 clean: ## remove everything that make built
