@@ -142,7 +142,7 @@ class TheScript(Case):
                 self.add(name, end)
                 status, out, _ = self.call("--all")
                 self.assertEqual(status, 1)
-                self.assertRegex(out, rf"(?m)^{name} +NOT AS DOCUMENTED ")
+                self.assertRegex(out, rf'(?m)^{name}: "a \| b"\n  NOT AS DOCUMENTED: ')
                 self.assertIn("2 experiments: 1 ok, 1 not as documented, 0 inconclusive\n", out)
                 (self.root / "01_basic" / "experiments" / f"{name}.c").unlink()
 
