@@ -57,6 +57,8 @@ def main(words):
         rounds = [pool.map(run, together), map(run, alone)]
         for results in rounds:
             for case, seconds, result in results:
+                if sys.stderr.isatty():  # minutes without a word look like a program that hangs
+                    print(f"{len(slowest)} of {len(cases)}", end="\r", file=sys.stderr, flush=True)
                 slowest.append((seconds, case.id()))
                 for kind, entries in (("FAILED", result.failures), ("FAILED", result.errors),
                                       ("skipped", result.skipped)):
