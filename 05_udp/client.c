@@ -124,7 +124,7 @@ static struct addrinfo *find_addresses(void) {
 /* Returns errno in words: EAGAIN is how a wait ends that took too long. */
 static const char *reason(void) {
     bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK;
-    return timed_out ? "no answer, sent 3 times, waited 1 second each time" : strerror(errno);
+    return timed_out ? "no answer, sent 3 times, 1 second each" : strerror(errno);
 }
 
 /* ---- The lesson ---- */

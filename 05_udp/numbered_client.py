@@ -92,7 +92,7 @@ def find_addresses(host, port):
 
 def reason(error):
     """Returns the error in words: the one that settimeout raises has none of the system's."""
-    return error.strerror or "no answer, sent 3 times, waited 1 second each time"
+    return error.strerror or "no answer, sent 3 times, 1 second each"
 
 
 # ---- The lesson ----

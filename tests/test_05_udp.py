@@ -214,7 +214,7 @@ class Client(Datagrams):
         port = silent.getsockname()[1]
         status, out, err = self.talk(port, "anyone?\nnot sent\n")
         self.assertEqual((status, out), (1, []))
-        self.assertEqual(err, f"client: recv 127.0.0.1:{port}: no answer, sent 3 times, waited 1 second each time\n")
+        self.assertEqual(err, f"client: recv 127.0.0.1:{port}: no answer, sent 3 times, 1 second each\n")
         silent.setblocking(False)
         self.assertEqual([silent.recv(100) for _ in range(3)], [b"anyone?"] * 3)
         self.assertRaises(BlockingIOError, silent.recv, 100)
