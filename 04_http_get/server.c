@@ -239,15 +239,12 @@ static const char *check_head(const char *head) {
         if (iscntrl((unsigned char)*c) && *c != '\n' && *c != '\t' && strncmp(c, "\r\n", 2) != 0)
             return "400 Bad Request: a control character";
 
-    size_t method = strspn(head, token);
-    const char *target = head + method + (head[method] == ' ');
-    const char *version = target + strcspn(target, " \t\r\n"), *end = strchr(head, '\n');
-    if (method == 0 || target == head + method || version == target || end == NULL ||
-        strncmp(version, " HTTP/", 6) != 0 || !isdigit((unsigned char)version[6]) ||
-        version[7] != '.' || !isdigit((unsigned char)version[8]) ||
-        version + 9 + (version[9] == '\r') != end)
-        return bad_line;
-    if (version[6] != '1') return "505 HTTP Version Not Supported: this server speaks HTTP/1.1";
+    char major[2], minor[2];
+    int used = 0;
+    sscanf(head, "%*[^ \t\r\n]%*1[ ]%*[^ \t\r\n]%*1[ ]HTTP/%1[0-9].%1[0-9]%n", major, minor, &used);
+    const char *end = head + used + (head[used] == '\r');
+    if (used == 0 || *end != '\n' || head[strspn(head, token)] != ' ') return bad_line;
+    if (major[0] != '1') return "505 HTTP Version Not Supported: this server speaks HTTP/1.1";
 
     for (const char *line = end + 1; *line != '\0' && *line != '\r' && *line != '\n'; line++) {
         size_t name = strspn(line, token);
@@ -255,11 +252,11 @@ static const char *check_head(const char *head) {
         if ((line = strchr(line, '\n')) == NULL) return "400 Bad Request: a line without end";
     }
     int hosts = count_headers(head, "Host:");
-    if (hosts > 1 || (hosts == 0 && version[8] != '0'))
+    if (hosts > 1 || (hosts == 0 && minor[0] != '0'))
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1";
     if (strncmp(head, "GET ", 4) == 0 || strncmp(head, "HEAD ", 5) == 0) return NULL;
     for (const char *other = others; *other != '\0'; other = strchr(other, ' ') + 1)
-        if (strncmp(head, other, method + 1) == 0)
+        if (strncmp(head, other, strcspn(other, " ") + 1) == 0)
             return "405 Method Not Allowed: this server knows GET and HEAD";
     return "501 Not Implemented: this server knows GET and HEAD";
 }
@@ -442,16 +439,14 @@ static int serve_client(int client) {
     return 0;
 }
 
-/* Returns how many threads the limit of descriptors allows, which it raises where it may: each
- * needs two, for its visitor and a file. POSIX setrlimit(2) */
+/* Raises the limit of descriptors as far as it goes. Returns how many threads it allows: each needs
+ * two, for its visitor and a file. POSIX setrlimit(2) */
 static rlim_t allowed_threads(void) {
     struct rlimit limit = {0};
-    const rlim_t wanted = 2 * POOL_SIZE + 16; /* 16: for all that is open anyway */
     getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit); /* 16: for all that is open anyway */
     rlim_t most = limit.rlim_cur < 18 ? 1 : (limit.rlim_cur - 16) / 2;
     return most < POOL_SIZE ? most : POOL_SIZE;
 }

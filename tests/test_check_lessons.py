@@ -46,6 +46,11 @@ class CheckLessons(kit.Case):
         out = self.plant("03_threaded/server.py", "# 4. accept", "# 5. accept")
         self.assertIn("03_threaded/server.py: steps", out)
 
+    def test_a_program_that_is_too_long(self):
+        out = self.plant("05_udp/client.c", "int main(", "int x;\n" * 150 + "int main(")
+        self.assertIn("05_udp/client.c: 2", out)
+        self.assertIn("lines of code of its own (160 at most)", out)
+
     def test_a_missing_twin(self):
         tree = self.scratch_tree()
         (tree / "01_basic" / "client.py").unlink()
