@@ -306,8 +306,9 @@ class Ladder:
 
     # --- as text ---
 
-    def text(self, ascii_only=False):
-        """The ladder as lines of at most 100 columns."""
+    def text(self, ascii_only=False, columns=2 * SIDE + LANE):
+        """The ladder as lines of at most so many columns; of 64 where there are fewer."""
+        self.side = min(SIDE, max(24, (columns - LANE) // 2))
         for row in self.rows:
             row.extra = []
         homeless = True
@@ -320,7 +321,7 @@ class Ladder:
         lines = self.title_lines()
         for i, (row, part) in enumerate(body):
             left, right = (part, "") if row.left else ("", part)
-            lines.append((left + " " * (SIDE - width(left)) + lane.line(i) + right).rstrip())
+            lines.append((left + " " * (self.side - width(left)) + lane.line(i) + right).rstrip())
         lines += self.legend()
         if ascii_only:
             lines = [line.translate(str.maketrans("─│┌┐└┘├┤┬┴┼┊", "-|+++++++++:")) for line in lines]
@@ -332,7 +333,7 @@ class Ladder:
         for row in self.rows:
             row.line = len(body)
             indent = " " * (width(row.tag) + 1) if row.tag else ""
-            texts = wrapped(row.words + row.extra, SIDE - len(indent))
+            texts = wrapped(row.words + row.extra, self.side - len(indent))
             body += [(row, (row.tag + " " if row.tag and j == 0 else indent) + part)
                      for j, part in enumerate(texts)]
         return body
@@ -340,12 +341,12 @@ class Ladder:
     def title_lines(self):
         lines = [self.title, ""] if self.title else []
         left, right = (list(side) for side in self.heads)
-        if width(left[0]) > SIDE or width(right[0]) > SIDE:
-            lines += [fitted(left.pop(0), 2 * SIDE + LANE), fitted(right.pop(0), 2 * SIDE + LANE)]
+        if width(left[0]) > self.side or width(right[0]) > self.side:
+            lines += [fitted(left.pop(0), 2 * self.side + LANE), fitted(right.pop(0), 2 * self.side + LANE)]
         for one, two in itertools.zip_longest(left, right, fillvalue=""):
-            one, two = fitted(one, SIDE), fitted(two, SIDE)
-            lines.append((one + " " * (SIDE + LANE - width(one)) + two).rstrip())
-        return lines + ["─" * SIDE + " " * LANE + "─" * SIDE]
+            one, two = fitted(one, self.side), fitted(two, self.side)
+            lines.append((one + " " * (self.side + LANE - width(one)) + two).rstrip())
+        return lines + ["─" * self.side + " " * LANE + "─" * self.side]
 
     def legend(self):
         notes = []
@@ -361,7 +362,7 @@ class Ladder:
             notes.append("x: never received")
         if self.stopped:
             notes.append("the server still waited when trace ended it")
-        return ["", *wrapped(["%s%s" % (note, ";" if note != notes[-1] else "") for note in notes], 98)] \
+        return ["", *wrapped(["%s%s" % (note, ";" if note != notes[-1] else "") for note in notes], 2 * self.side + LANE - 2)] \
             if notes else []
 
     def draw(self, lane, body):
