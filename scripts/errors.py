@@ -2,12 +2,14 @@
 """What docs/errors.md says of an error: looked up by the words that a program printed.
 
 A script that shows a program's failure shows hint(text) below it; one that misses a tool says
-install(package). `errors.py TEXT` prints it; exit
+install(package), or no_strace(). `errors.py TEXT` prints it; exit
 status 1 when the page has no such words.
 """
+import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "errors.md"
@@ -57,6 +59,17 @@ def install(package):
     """The command that installs a package here."""
     return next((f"{command} {package}" for name, command in MANAGERS if shutil.which(name)),
                 f"install {package} with your system's package manager")
+
+
+def no_strace():
+    """Why strace cannot show system calls here, with the cure; "" where it can."""
+    if not sys.platform.startswith("linux"):
+        return "strace is only for Linux; WSL2 or a container has it"
+    if not shutil.which("strace"):
+        return "strace is missing: " + install("strace")
+    if subprocess.call(["strace", "-o", os.devnull, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        return "strace may not trace here: a container needs --cap-add=SYS_PTRACE"
+    return ""
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import pty
 import re
 import select
 import shlex
-import shutil
 import signal
 import struct
 import subprocess
@@ -41,19 +40,6 @@ BORING = ("getsockopt", "setsockopt", "getsockname", "getpeername")
 
 class Quit(Exception):
     """The story ends here: q, Ctrl-C, a signal or a closed terminal."""
-
-
-def no_strace():
-    """Why no system calls can be shown, with the cure; "" where they can."""
-    if not sys.platform.startswith("linux"):
-        reason = "strace is only for Linux"
-    elif not shutil.which("strace"):
-        reason = f"strace is missing ({errors.install('strace')})"
-    elif subprocess.call(["strace", "-o", os.devnull, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        reason = "strace may not trace here (a container needs --cap-add=SYS_PTRACE)"
-    else:
-        return ""
-    return reason + ": no system calls are shown, the rest works."
 
 
 def shell(key, name, folder):
@@ -369,8 +355,9 @@ def fold(argv):
 
 def prepare(folder):
     """Note in the demo's folder what this machine lacks, and return it."""
-    missing = no_strace()
+    missing = errors.no_strace()
     if missing:
+        missing += "; no system calls are shown, the rest works."
         pathlib.Path(folder, "no-strace").write_text(missing)
     return missing
 

@@ -131,6 +131,7 @@ class Compare(kit.Tidy):
                                  text=True, timeout=120, env=dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}"))
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         self.assertRegex(run.stdout, r"(?m)^server\.c +\d+ +- +- ")
+        self.assertIn("\nno calls: strace may not trace here", run.stdout)
 
     def test_one_changed_byte_is_found(self):
         with tempfile.TemporaryDirectory() as folder:

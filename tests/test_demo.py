@@ -118,7 +118,7 @@ class Stories(kit.Tidy):
         self.environment["PATH"] = self.path_without("strace")
         status, out, err = self.run_program([*DEMO, "01", "--plain"], env=self.environment)
         self.assertEqual((status, err), (0, ""))
-        self.assertIn(f"Strace is missing ({errors.install('strace')})", out)
+        self.assertIn(f"Strace is missing: {errors.install('strace')}; no system calls", out)
         self.assertIn("server | $ ./server 127.0.0.1 0", out)
         self.assertNotIn("   calls | ", out)
 
@@ -126,7 +126,7 @@ class Stories(kit.Tidy):
     def test_without_strace_the_panes_say_so_too(self):
         self.environment["PATH"] = self.path_without("strace")
         screen = Screen(self, "01")
-        screen.shows("0/4  space", f"strace is missing ({errors.install('strace')})")
+        screen.shows("0/4  space", f"strace is missing: {errors.install('strace')}")
         screen.press("Space")
         screen.shows("1/4  space", "$ ./server 127.0.0.1 0", "listening on 127.0.0.1:")
         screen.press("q")

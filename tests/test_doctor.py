@@ -38,20 +38,44 @@ class Doctor(kit.Case):
             if os.path.exists("/proc/net/tcp"):
                 self.assertIn(f"pid {os.getpid()}\n", out)
 
-    def test_crlf_line_ends(self):
-        tree = self.scratch_tree()
+    def check_crlf(self, tree):
+        """Windows line ends are told, and gone when the cures have been typed."""
         source = tree / "03_threaded/server.c"
         source.write_bytes(source.read_bytes().replace(b"\n", b"\r\n"))
         status, out = self.doctor(tree)
         self.assertEqual(status, 1)
-        self.assertIn("!! CRLF line ends in 1 files, 03_threaded/server.c for one\n       git config", out)
+        self.assertIn("!! Windows line ends (CRLF) in 1 files, 03_threaded/server.c for one\n       ", out)
+        cures = [line.strip() for line in out.partition("!! Windows")[2].split("\n") if line.startswith("       ")]
+        cure = self.run_program(["sh", "-c", "\n".join(cures)], cwd=tree)
+        self.assertIn("ok line ends are LF", self.doctor(tree)[1], cure)
+
+    def test_crlf_line_ends(self):
+        self.check_crlf(self.scratch_tree())
+
+    @kit.needs("git")
+    def test_crlf_line_ends_in_a_clone(self):
+        tree = self.scratch_tree()
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+            self.run_program(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tree)
+        (tree / "01_basic" / "client.c").write_text("changed")
+        self.check_crlf(tree)
+        self.assertEqual((tree / "01_basic" / "client.c").read_text(), "changed")
+
+    def test_on_a_terminal_it_says_the_same(self):
+        terminal = kit.Terminal([sys.executable, str(kit.ROOT / "scripts/doctor")])
+        self.addCleanup(terminal.close)
+        status = terminal.wait()
+        for line in terminal.text().splitlines():
+            self.assertTrue(len(line) <= 80 or line.startswith("       "), line)
+        self.assertEqual(status, 1 if "\n!! " in "\n" + terminal.text() else 0)
+        self.assertIn("ok TCP over 127.0.0.1 works\n", terminal.text())
 
     def test_missing_tools(self):
         with tempfile.TemporaryDirectory() as folder:
             status, out = self.doctor(PATH=folder)
         self.assertEqual(status, 1)
         for line in ("!! cc: there is no C compiler\n       ", "!! make: there is no GNU make\n       ",
-                     "-- tmux is not here, for the lessons in panes"):
+                     "-- tmux is missing; only for make demo-03 in panes"):
             self.assertIn(line, out)
 
     def test_a_compiler_that_does_not_compile(self):
@@ -65,4 +89,5 @@ class Doctor(kit.Case):
         status, out = self.doctor(under=kit.limited("-n 64"))
         self.assertEqual(status, 1)
         self.assertIn("!! ulimit -n is 64", out)
-        self.assertIn("       ulimit -n 64 ", out)  # the hard limit is 64, too
+        self.assertIn("       sudo prlimit --pid $$ --nofile=256 ", out)  # the hard limit is 64, too
+        self.assertIn("       ulimit -n 256 ", self.doctor(under=kit.limited("-Sn 64"))[1])

@@ -14,6 +14,7 @@ import errors
 import lessons
 import calls as tracing
 
+MISSING = f"strace is missing: {errors.install('strace')}"
 TRACE = [sys.executable, str(kit.ROOT / "scripts" / "trace")]
 # a sanitized program does not run under strace: the leak sanitizer traces it itself
 THERE = [key for key in sorted(lessons.LESSONS)
@@ -259,7 +260,7 @@ for client in [listener.accept()[0] for _ in range(2)]:
     def test_missing_strace_alone(self):
         self.environment["PATH"] = self.path_without("strace")
         message = self.trace("01", status=1)
-        self.assertEqual(message, f"trace: strace is missing: {errors.install('strace')}\n")
+        self.assertEqual(message, f"trace: {MISSING}\n")
 
     def test_missing_tmux_alone(self):
         self.environment["PATH"] = self.path_without("tmux")
