@@ -56,7 +56,7 @@ static struct progress {
     long long blocked, since;               /* ns in calls that blocked; start of the present one */
     long long time;                         /* of this record */
     const char *content;                    /* what the summary says of it */
-} shown, progress = {.content = ""};
+} drawn, progress = {.content = ""};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of progress */
 static pthread_t watcher;
 static int watched, wake[2]; /* the socket; a pipe that wakes the watcher */
@@ -233,10 +233,10 @@ static struct progress progress_now(void) {
 /* Prints the last row or picture in words, on stderr: stdout has the rows. What a call in progress
  * has already moved would count when it returns. */
 static void sum_up(void) {
-    double blocked = (double)shown.blocked / SECOND, time = (double)(shown.time - start) / SECOND;
-    fprintf(stderr, "%s %lld bytes in %lld %ss%s, %lld %s, blocked %.3f s of %.3f s", transferred,
-            shown.bytes, shown.calls, call, shown.content, shown.partial, partially, blocked, time);
-    if (shown.again > 0) fprintf(stderr, ", EAGAIN %lld times", shown.again);
+    double blocked = (double)drawn.blocked / SECOND, time = (double)(drawn.time - start) / SECOND;
+    fprintf(stderr, "%s %lld bytes in %lld %ss%s, %lld %s\nblocked %.3f s of %.3f s", transferred,
+            drawn.bytes, drawn.calls, call, drawn.content, drawn.partial, partially, blocked, time);
+    if (drawn.again > 0) fprintf(stderr, ", EAGAIN %lld times", drawn.again);
     fputs("\n", stderr);
 }
 
@@ -257,14 +257,14 @@ static void show(void) {
     static double speed;
     char queues[2][WIDEST], rate[WIDEST], state[WIDEST];
     struct progress p = progress_now();
-    double time = (double)(p.time - start) / SECOND, step = (double)(p.time - shown.time) / SECOND;
+    double time = (double)(p.time - start) / SECOND, step = (double)(p.time - drawn.time) / SECOND;
     int out = queue_length(watched, SO_SNDBUF), in = queue_length(watched, SO_RCVBUF);
 
     if (isatty(STDOUT_FILENO)) {
         struct winsize window = {0};
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
         int columns = window.ws_col < 1 ? 80 : window.ws_col < WIDEST ? window.ws_col : WIDEST;
-        if (step > 0.05) speed = (double)(p.bytes - shown.bytes) / step / 1e6;
+        if (step > 0.05) speed = (double)(p.bytes - drawn.bytes) / step / 1e6;
         draw_queue(queues[0], columns, "send queue", out, buffer_size(watched, SO_SNDBUF));
         draw_queue(queues[1], columns, "recv queue", in, buffer_size(watched, SO_RCVBUF));
         snprintf(rate, (size_t)columns, "%.1f s, %lld bytes, %.2f MB/s", time, p.bytes, speed);
@@ -272,14 +272,14 @@ static void show(void) {
                  p.since == 0 ? "%lld %ss" : "%lld %ss, BLOCKED since %.1f s", p.calls, call,
                  (double)(p.since - start) / SECOND);
         printf("%s\r%s\033[K\n%s\033[K\n%s\033[K\n%s\033[K\n",
-               shown.time > 0 ? "\033[4A" : "\033[?25l", /* four lines up; hide the cursor */
+               drawn.time > 0 ? "\033[4A" : "", /* four lines up */
                queues[0], queues[1], rate, state);
         fflush(stdout);
     } else
         printf("%.3f,%lld,%d,%d,%lld,%lld,%lld\n", time, p.bytes, out, in, p.calls, p.partial,
                p.blocked / MILLISECOND);
     if (ferror(stdout) && unwritten == 0) unwritten = errno;
-    shown = p;
+    drawn = p;
 }
 
 /* Tells the thread that watches of SIGINT or SIGTERM; write(2) may be called at any time. */
@@ -298,7 +298,6 @@ static void *watch(void *unused) {
         poll(&end, 1, (int)((next - now()) / MILLISECOND) + 1);
         show();
     } while (end.revents == 0);
-    if (isatty(STDOUT_FILENO)) fputs("\033[?25h", stdout), fflush(stdout); /* show the cursor */
     if (read(wake[0], &(char){0}, 1) == 0) return unused; /* end of file: the transfer is over */
     sum_up();
     exit(0);
@@ -417,8 +416,8 @@ int main(int argc, char *argv[]) {
     if (result == -1) {
         status = report(operation, peer, strerror(error));
         fprintf(stderr,
-                "handed to the kernel: %lld bytes, %d of them never acknowledged; how many the "
-                "server has read is unknown\n",
+                "handed to the kernel: %lld bytes, %d of them never acknowledged;\n"
+                "how many the server has read is unknown\n",
                 progress.bytes, queue_length(server, SO_SNDBUF));
     }
     if (unwritten != 0) status = report("write", "standard output", strerror(unwritten));

@@ -139,8 +139,7 @@ static void stop(int number) {
 /* Says that the client's messages broke off, and after how many. Returns 1. */
 static int broken(const char *peer, ssize_t count, int messages) {
     char reason[80];
-    snprintf(reason, sizeof reason, "the client left before its end, after %d whole messages",
-             messages);
+    snprintf(reason, sizeof reason, "the client left after %d whole messages", messages);
     return report("recv", peer, count == -1 ? strerror(errno) : reason);
 }
 

@@ -104,7 +104,7 @@ def stop(number, frame):
 
 def broken(peer, messages):
     """Says that the client's messages broke off, and after how many. Returns 1."""
-    return report("recv", peer, f"the client left before its end, after {messages} whole messages")
+    return report("recv", peer, f"the client left after {messages} whole messages")
 
 
 def too_long(peer):

@@ -34,8 +34,8 @@ USAGE = """usage: server [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]
 # since: start of the call in progress; content: for the summary
 progress = types.SimpleNamespace(bytes=0, calls=0, partial=0, again=0, blocked=0, since=0,
                                  content=", content intact")
-# shown: the progress in the last row or picture; stopped: by a signal
-output = types.SimpleNamespace(shown=None, speed=0, error=None, stopped=False)
+# drawn: the progress in the last row or picture; stopped: by a signal
+output = types.SimpleNamespace(drawn=None, speed=0, error=None, stopped=False)
 lock = threading.Lock()  # of progress
 finished = threading.Event()  # wakes the watcher
 
@@ -191,9 +191,9 @@ def progress_now():
 def sum_up():
     """Prints the last row or picture in words, on stderr: stdout has the rows. What a call in progress
     has already moved would count when it returns."""
-    p = output.shown
+    p = output.drawn
     again = f", EAGAIN {p.again} times" if p.again else ""
-    say(f"{TRANSFERRED} {p.bytes} bytes in {p.calls} {CALL}s{p.content}, {p.partial} {PARTIALLY}, "
+    say(f"{TRANSFERRED} {p.bytes} bytes in {p.calls} {CALL}s{p.content}, {p.partial} {PARTIALLY}\n"
         f"blocked {p.blocked:.3f} s of {p.time - p.start:.3f} s{again}", to=2)
 
 
@@ -209,7 +209,7 @@ def queue_drawn(columns, name, count, limit):
 def show():
     """Shows the transfer at this moment: on a terminal four lines in the place of the four before,
     anywhere else a row of CSV."""
-    p, last = progress_now(), output.shown
+    p, last = progress_now(), output.drawn
     moment = p.time - p.start
     going, coming = queue_length(p.socket, socket.SO_SNDBUF), queue_length(p.socket, socket.SO_RCVBUF)
     if os.isatty(1):
@@ -222,12 +222,12 @@ def show():
                  queue_drawn(columns, "recv queue", coming, buffer_size(p.socket, socket.SO_RCVBUF)),
                  f"{moment:.1f} s, {p.bytes} bytes, {output.speed:.2f} MB/s"[:columns - 1],
                  f"{p.calls} {CALL}s{state}"[:columns - 1]]
-        start = "\033[4A" if last else "\033[?25l"  # four lines up; hide the cursor
+        start = "\033[4A" if last else ""  # four lines up
         error = say(start + "\r" + "\033[K\n".join(lines) + "\033[K")
     else:
         error = say(f"{moment:.3f},{p.bytes},{going},{coming},{p.calls},{p.partial},"
                     f"{int(p.blocked * 1000)}")
-    output.error, output.shown = error or output.error, p
+    output.error, output.drawn = error or output.error, p
 
 
 def interrupted(number, frame):
@@ -245,8 +245,6 @@ def watch():
             due += TICK
         over = finished.wait(due - time.monotonic())
         show()
-    if os.isatty(1):
-        say("\033[?25h", end="")  # show the cursor
     if output.stopped:
         sum_up()
         os._exit(0)
