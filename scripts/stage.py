@@ -292,7 +292,7 @@ def narrate(key, folder, speed):
 
 def calls(path):
     """Follow what strace writes: a call a line, without what only asks, cut to the pane's width."""
-    names, rest = {}, ""
+    names, rest, datagrams = {}, "", False
     sys.stdout.write("\033[?7l")  # no line wraps
     with open(path, encoding="utf-8", errors="replace") as record:
         while True:
@@ -309,9 +309,13 @@ def calls(path):
                     continue
                 if name[1] == "socket" and pid not in names:
                     names = {}  # the next program
-                names.setdefault(pid, len(names))
+                names.setdefault(pid, len(names) + 1)  # as in the ladders of trace
                 call = call.replace("<unfinished ...>", "waits").replace("<... ", "...", 1).replace(" resumed>", "(", 1)
-                call = call.replace(", 0, NULL, NULL)", ")").replace(", 0, NULL, 0)", ")")
+                if name[1] == "socket":
+                    datagrams = "SOCK_DGRAM" in call
+                if not datagrams:  # to the kernel they are one: here as the program has them
+                    call = re.sub(r"(, 0)?, NULL, (NULL|0)\)", ")", call.replace("recvfrom", "recv").replace("sendto", "send"))
+                call = re.sub(r'"(?:\\.|[^"\\])*\\[0-7](?:\\.|[^"\\])*"(\.\.\.)?', "...", call)  # not text
                 call = re.sub(r",\s+waits$", ") waits", call)
                 call = re.sub(r"(\(\d*).*\? ERESTART.*", r"\1) = interrupted", call)
                 who = f"thread {names[pid]}: " if len(names) > 1 else ""

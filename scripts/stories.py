@@ -46,9 +46,11 @@ STORIES = {
     "03": dict(panes=[("server", 4), ("client 1", 2), ("client 2", 2), ("client 3", 2), ("calls", 4)], steps=[
         ("A thread for each client: the main thread only accepts.",
          [("server", _START, "listening on")]),
-        ("The first client connects, and says nothing. In lesson 02 it held up everybody.",
+        ("The first client connects, and says nothing. In lesson 02 it held up everybody. Now a second one "
+         "will ask: will it get an answer? Vote!",
          [("client 1", "./client 127.0.0.1 {port}", ""), ("server", "", "connected")]),
-        ("The second client asks. Will it get an answer?",
+        ("The second client asks, and is answered at once: another thread serves it. The silent one costs "
+         "a thread that waits in recv, and no more.",
          [("client 2", "./client 127.0.0.1 {port}", ""),
           ("client 2", "anybody there?", "Echo: anybody")]),
         ("And the third, at the same time. The calls begin with the thread's number: each thread waits "
@@ -77,8 +79,9 @@ STORIES = {
         ("What the server does not have gets an answer too, with a status of its own: 404. An error of "
          "HTTP is no error of the socket.",
          [("client", "./client http://127.0.0.1:{port}/nothing | head -n 4", "received")]),
-        ("Open http://127.0.0.1:{port}/ in a browser now: how long is its request? Then q, or go on: "
-         "Ctrl-C ends the server.",
+        ("Open http://127.0.0.1:{port}/ in a browser of this machine now: the page shows what the browser "
+         "sent. How much longer is that than ours?", []),
+        ("Ctrl-C ends the server, with its whole pool of threads.",
          [("server", "^C", "$ ")]),
     ]),
     "05": dict(panes=[("server", 4), ("client", 6), ("calls", 6)], steps=[

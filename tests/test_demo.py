@@ -111,7 +111,7 @@ class Stories(kit.Tidy):
         self.assertEqual(terminal.wait(), 0, terminal.shown)
         self.assertIn(f"demo: tmux is missing ({errors.install('tmux')}); here as a transcript:", terminal.text())
         self.assertIn("received 3 bytes: get", terminal.text())
-        self.assertIn("   calls | accept", terminal.text())  # strace is there
+        self.assertIn('   calls | recv(4, "test", 1024) = 4\n   calls | send(4, "get", 3) = 3\n', terminal.text())
         self.assertNothingLeft()
 
     def test_without_strace_it_says_what_to_install_and_shows_the_rest(self):
@@ -146,6 +146,9 @@ class Stories(kit.Tidy):
                 screen.press("b")
                 screen.shows("1/4  space")
                 self.assertNotIn("received 3", screen.tmux("capture-pane", "-p"))
+                screen.press("r")
+                screen.shows("0/4  space", "Press space.")
+                self.assertNotIn("listening", screen.tmux("capture-pane", "-p"))
                 if way == "hangup":
                     screen.tmux("kill-server")
                 else:
