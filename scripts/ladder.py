@@ -348,7 +348,8 @@ class Ladder:
             lines.append((one + " " * (self.side + LANE - width(one)) + two).rstrip())
         return lines + ["─" * self.side + " " * LANE + "─" * self.side]
 
-    def legend(self):
+    def notes(self):
+        """What the marks in the ladder mean."""
         notes = []
         if any(re.search(r"t\d", tag) for tag in self.tags):
             notes.append("t1, t2: threads")
@@ -362,8 +363,11 @@ class Ladder:
             notes.append("x: never received")
         if self.stopped:
             notes.append("the server still waited when trace ended it")
-        return ["", *wrapped(["%s%s" % (note, ";" if note != notes[-1] else "") for note in notes], 2 * self.side + LANE - 2)] \
-            if notes else []
+        return ["%s%s" % (note, ";" if note != notes[-1] else "") for note in notes]
+
+    def legend(self):
+        notes = self.notes()
+        return ["", *wrapped(notes, 2 * self.side + LANE - 2)] if notes else []
 
     def draw(self, lane, body):
         """Puts waits, arrows and their labels into the lane; returns (row, text) of the labels that found
@@ -412,6 +416,10 @@ class Ladder:
                            % (x + indent, y + 13, tag, escape(part)))
                 y += step
         bottom = y + 16
+        self.ranges = any(re.match(r"\d", arrow.label) for arrow in self.arrows)
+        legend = wrapped(["a bar: the call waits" + ";" * bool(self.notes())] + self.notes(), 110)
+        out += ['<text class="where" x="24" y="%d">%s</text>' % (bottom + 22 + 16 * i, escape(line))
+                for i, line in enumerate(legend)]
         marks = ['<path class="life" d="M%d 62V%d"/>' % (x, bottom) for x in (left_x, right_x)]
         for call, first in self.first.items():
             row = self.rows[first]
@@ -445,27 +453,28 @@ class Ladder:
                       for i, text in enumerate(side[:2])]
         told = "\n".join("%s%s: %s" % ("server" if row.left else "client", " " + row.tag if row.tag else "",
                                        " ".join(row.words)) for row in self.rows)
-        return SVG % dict(width=932, height=bottom + 16, title=escape(self.title or "Socket calls"),
+        return SVG % dict(width=932, height=bottom + 22 + 16 * len(legend), title=escape(self.title or "Socket calls"),
                           desc=escape(told), body="\n".join(heads + marks + out))
 
 
+# colours stand in plain rules, not in var(): what slides are made with knows no custom properties
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %(width)d %(height)d" width="%(width)d" \
 height="%(height)d" role="img" aria-labelledby="title desc">
 <title id="title">%(title)s</title>
 <desc id="desc">%(desc)s</desc>
 <style>
-svg { --back: #ffffff; --ink: #1c2733; --soft: #66727f; --wait: #e3b341; --in: #0b62c4; --out: #b3401a; }
+.back { fill: #ffffff; }
+text { font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 13px; fill: #1c2733; }
+.head { font-weight: bold; } .where, .tag { fill: #66727f; }
+.life { stroke: #66727f; fill: none; stroke-width: 1.5; }
+.wait { fill: #e3b341; }
+.arrow { stroke: #66727f; stroke-width: 1.8; fill: none; }
+.in { stroke: #0b62c4; } .out { stroke: #b3401a; } .tip-in { fill: #0b62c4; } .tip-out { fill: #b3401a; }
+.label { font-size: 11px; text-anchor: middle; stroke: #ffffff; stroke-width: 4px; paint-order: stroke; }
 @media (prefers-color-scheme: dark) {
-svg { --back: #11161d; --ink: #e6ebf1; --soft: #93a0ae; --wait: #b08a2e; --in: #6cb2ff; --out: #ff9a6b; } }
-.back { fill: var(--back); }
-text { font: 13px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: var(--ink); }
-.head { font-weight: bold; } .where, .tag { fill: var(--soft); }
-.life { stroke: var(--soft); fill: none; stroke-width: 1.5; }
-.wait { fill: var(--wait); }
-.arrow { stroke: var(--soft); stroke-width: 1.8; fill: none; }
-.in { stroke: var(--in); } .out { stroke: var(--out); }
-.tip-in { fill: var(--in); } .tip-out { fill: var(--out); }
-.label { font-size: 11px; text-anchor: middle; stroke: var(--back); stroke-width: 4px; paint-order: stroke; }
+.back { fill: #11161d; } text { fill: #e6ebf1; } .where, .tag { fill: #93a0ae; } .wait { fill: #b08a2e; }
+.life, .arrow { stroke: #93a0ae; } .label { stroke: #11161d; }
+.in { stroke: #6cb2ff; } .out { stroke: #ff9a6b; } .tip-in { fill: #6cb2ff; } .tip-out { fill: #ff9a6b; } }
 </style>
 <defs>
 <marker id="in" viewBox="0 0 8 8" refX="0" refY="4" markerWidth="9" markerHeight="9" \

@@ -247,6 +247,7 @@ for client in [listener.accept()[0] for _ in range(2)]:
         self.assertTrue(root.find(name + "title").text.strip())
         self.assertIn('client: send(3, "abcd", 4) = 4', root.find(name + "desc").text)
         self.assertIn("prefers-color-scheme: dark", root.find(name + "style").text)
+        self.assertNotIn("var(", file.read_text())    # slides know no custom properties
         arrows = [path for path in root.iter(name + "path") if path.get("class", "").startswith("arrow")]
         self.assertEqual(len(arrows), 1 + 2 + 2 + 1)        # SYN, merged, split, RST
         self.assertEqual(self.trace("--pair", "true", "true", "--svg", "/nowhere/x", status=1).count("\n"), 1)
