@@ -78,6 +78,7 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard 04_http_get/*.c)
 	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread $< -o $@
 
 docs-update: all ## rewrite what the pages take from code and runs
+	@echo "running all that the pages show: about a minute"
 	@scripts/check-docs --update
 
 clean: ## remove everything that make built
