@@ -146,7 +146,7 @@ static const char *parse_url(const char *url, const char **path) {
     for (const char *c = url; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c)) return "a control character could forge a second request";
     if (strncasecmp(url, "https://", 8) == 0)
-        return "https needs TLS, an encrypting layer between TCP and HTTP; curl has it";
+        return "https needs TLS, which encrypts below HTTP; curl has it";
     if (strncasecmp(url, "http://", 7) != 0) return "a URL must begin with http://";
     if (strlen(url) > URL_SIZE) return "longer than 8192 bytes, more than most servers take";
     const char *name = url + 7;

@@ -104,7 +104,7 @@ def parse_url(url):
     if re.search(rb"[\0-\x1f\x7f]", url):
         raise Refused("a control character could forge a second request")
     if url[:8].lower() == b"https://":
-        raise Refused("https needs TLS, an encrypting layer between TCP and HTTP; curl has it")
+        raise Refused("https needs TLS, which encrypts below HTTP; curl has it")
     if url[:7].lower() != b"http://":
         raise Refused("a URL must begin with http://")
     if len(url) > URL_SIZE:

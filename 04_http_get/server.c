@@ -176,7 +176,7 @@ static bool accept_failed(const char *name) {
 /* ---- The lesson ---- */
 
 static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one */
-static atomic_int idle;         /* threads that wait in accept */
+static atomic_int idle;         /* threads that have no visitor */
 
 /* The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it
  * for the visitor; NULL means that nothing is wrong so far. RFC 9110 15 */
@@ -439,21 +439,22 @@ static int serve_client(int client) {
     return 0;
 }
 
-/* Raises the limit of descriptors as far as it goes. Returns how many threads it allows: each needs
- * two, for its visitor and a file. POSIX setrlimit(2) */
+/* Raises the limit of descriptors as far as needed and possible. Returns how many threads it
+ * allows: each needs two, for its visitor and a file. POSIX setrlimit(2) */
 static rlim_t allowed_threads(void) {
     struct rlimit limit = {0};
+    const rlim_t wanted = 2 * POOL_SIZE + 16; /* 16: for all that is open anyway */
     getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
+    if (limit.rlim_cur < wanted) limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit); /* 16: for all that is open anyway */
+    getrlimit(RLIMIT_NOFILE, &limit);
     rlim_t most = limit.rlim_cur < 18 ? 1 : (limit.rlim_cur - 16) / 2;
     return most < POOL_SIZE ? most : POOL_SIZE;
 }
 
 /* What each thread of the pool runs: visitor after visitor, for ever. */
 static void *work(void *name) {
-    for (atomic_fetch_add(&idle, 1);; atomic_fetch_add(&idle, 1)) {
+    for (;; atomic_fetch_add(&idle, 1)) {
         /* 4. accept: the client gets a socket of its own */
         int client = accept(listener, NULL, NULL);
         atomic_fetch_sub(&idle, 1);
@@ -496,8 +497,9 @@ int main(int argc, char *argv[]) {
     flockfile(stdout); /* nobody prints before the first line */
     for (rlim_t most = allowed_threads(); threads < most && error == 0; threads++)
         error = pthread_create(&thread, &attributes, work, name);
-    if (error != 0) report("pthread_create", name, strerror(error));
-    if (error != 0 && threads == 1) return 1;
+    if (error != 0) threads--, report("pthread_create", name, strerror(error));
+    if (threads == 0) return 1;
+    atomic_fetch_add(&idle, (int)threads);
     printf("listening on %s\n", name);
     funlockfile(stdout);
     for (;;) pause(); /* the signals end it */

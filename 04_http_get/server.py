@@ -419,12 +419,13 @@ def main():
     say(f"listening on {name}")
 
     threading.stack_size(STACK_SIZE)
-    for _ in range(allowed_threads()):
+    pool = allowed_threads()
+    for started in range(pool):
         try:
-            pool += 1
             threading.Thread(target=work, args=(listener, name), daemon=True).start()
         except RuntimeError as error:
             report("pthread_create", name, error)
+            pool = started
             break
     while True:
         signal.pause()  # the signals end it

@@ -80,6 +80,10 @@ class Screen:
         kit.eventually(lambda: all(text in self.tmux("capture-pane", "-p") for text in texts),
                        f"{texts} on {self.tmux('capture-pane', '-p')}")
 
+    def ended(self):
+        """Wait for the demo's end; return its exit status, as a line."""
+        return kit.eventually(lambda: self.status.exists() and self.status.read_text(), "the end of the demo")
+
     def press(self, key):
         self.tmux("send-keys", key)
 
@@ -130,7 +134,7 @@ class Stories(kit.Tidy):
         screen.press("Space")
         screen.shows("1/4  space", "$ ./server 127.0.0.1 0", "listening on 127.0.0.1:")
         screen.press("q")
-        kit.eventually(screen.status.exists, "the end of the demo")
+        screen.ended()
         self.assertNothingLeft()
 
     @kit.needs("tmux")
@@ -153,7 +157,7 @@ class Stories(kit.Tidy):
                     screen.tmux("kill-server")
                 else:
                     screen.press(way)
-                    kit.eventually(screen.status.exists, "the end of the demo")
+                    screen.ended()
                     screen.status.unlink()
                 kit.eventually(lambda: self.left() == ([], []), f"nothing left of {self.left()}")
 
@@ -170,8 +174,7 @@ class Played(kit.Tidy):
             self.assertNotIn("failed", screen.tmux("capture-pane", "-p"))
             screen.press("Space")
         screen.press("q")
-        kit.eventually(screen.status.exists, "the end of the demo")
-        self.assertEqual(screen.status.read_text(), "0\n")
+        self.assertEqual(screen.ended(), "0\n")
         kit.eventually(lambda: self.left() == ([], []), f"nothing left of {self.left()}")
 
     def transcript(self, key):
