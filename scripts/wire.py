@@ -18,15 +18,16 @@ Piece = collections.namedtuple("Piece", "connection direction data")
 
 class Wire:
     """A proxy on 127.0.0.1, for TCP or (datagrams=True) UDP; port 0: any free one; with path a stream
-    of AF_UNIX there, in the place of both.
+    of AF_UNIX there, in the place of both. abrupt: a server that closed first gets a reset for the
+    client's end, so that its port is free for the next one, which may not set SO_REUSEADDR.
 
     pieces is what passed, as Pieces in order of arrival, connections counted from 1; clients and
     servers map the ports of the connections' two ends to their numbers. before() is called with each
     piece written down and not yet passed on.
     """
 
-    def __init__(self, datagrams=False, port=0, path=None):
-        self.datagrams = datagrams
+    def __init__(self, datagrams=False, port=0, path=None, abrupt=False):
+        self.datagrams, self.abrupt = datagrams, abrupt
         self.family = socket.AF_UNIX if path else socket.AF_INET
         self.front = socket.socket(self.family, socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM)
         if not datagrams and not path:
@@ -50,6 +51,7 @@ class Wire:
         with self.news:
             self.server, self.before = server, before
             self.pieces, self.clients, self.servers, self.open, self.count = [], {}, {}, set(), 0
+            self.over = set()  # numbers of the connections whose server has closed
 
     def close(self):
         """End the proxy."""
@@ -107,9 +109,7 @@ class Wire:
                 end.start()
             for end in ends:
                 end.join()
-            # the side that closes first keeps its port in TIME_WAIT for a minute, and a server that
-            # does not set SO_REUSEADDR could not start again: a reset frees it, both sides are done
-            reset(server)
+            reset(server)  # both sides are done; a side that closed first would keep its port in TIME_WAIT
             client.close()
         with self.news:
             self.open.discard(number)
@@ -145,6 +145,10 @@ class Wire:
                     reset(sock, keep=True)
                 return
             if not data:
+                if direction == TO_CLIENT:
+                    self.over.add(number)
+                elif self.abrupt and number in self.over:
+                    return
                 try:
                     sink.shutdown(socket.SHUT_WR)
                 except OSError:

@@ -19,11 +19,23 @@ server.bind(("127.0.0.1", PORT))
 server.listen(2)
 while True:
     client, address = server.accept()
+    print(address)
     while True:
         data = client.recv(1024)
         if not data:
             break
         client.send("收到你的消息".encode() + data)
+    client.close()
+"""
+NOTES_HTTP = """
+import socket
+server = socket.socket()
+server.bind(("127.0.0.1", PORT))
+server.listen(1)
+while True:
+    client, address = server.accept()
+    client.recv(1024)
+    client.sendall(b"Hello!")
     client.close()
 """
 NOTES_CLIENT = """
@@ -152,17 +164,27 @@ class Compare(kit.Tidy):
             sides = [line.split(" | ") for line in out.splitlines() if f"/* {step}" in line]
             self.assertTrue(any(f"# {step}" in right for _, right in sides), sides)
 
-    def original(self, program, *args):
+    def original(self, program, *args, key="02"):
         """(exit status, stdout) with a reader's own program in the place of ours."""
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "mine.py")
             path.write_text(program.replace("PORT", str(free_port())), "utf-8")
-            return self.compare("02", "--original", os.fspath(path), *args)
+            return self.compare(key, "--original", os.fspath(path), *args)
 
     def test_a_readers_own_server(self):
         status, out = self.original(NOTES_SERVER)
         self.assertEqual(status, 0, out)
         self.assertEqual(out.count("client 2 | 收到你的消息my turn"), 2, out)
+
+    def test_a_readers_own_server_that_serves_one_client(self):
+        status, out = self.original(NOTES_SERVER.replace("while True", "if True", 1))
+        self.assertEqual(status, 0, out)
+        self.assertEqual(out.count("   (mine.py ended after 1 client)\n"), 2, out)
+
+    def test_a_readers_own_server_that_closes_first_can_start_again(self):
+        status, out = self.original(NOTES_HTTP, key="04")
+        self.assertEqual(status, 0, out)
+        self.assertEqual(out.count("  client | Hello!"), 2, out)
 
     def test_a_readers_own_client(self):
         status, out = self.original(NOTES_CLIENT, "--reply", "{}!")
