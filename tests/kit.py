@@ -165,6 +165,13 @@ class Tidy(Case):
     def assertNothingLeft(self):
         self.assertEqual(self.left(), ([], []))
 
+    def soonNothingLeft(self):
+        """The same, where what is ending may take a moment."""
+        try:
+            eventually(lambda: self.left() == ([], []), "nothing left")
+        except Trouble:
+            self.assertNothingLeft()
+
     def end_all(self):
         """After a case that failed: what it left is not the next one's trouble."""
         for pid in self.marked():

@@ -110,7 +110,7 @@ class Compare(kit.Tidy):
     @kit.needs("less")
     def test_a_terminal_closed_behind_the_pager(self):
         self.assertEqual(self.pager("03").hang_up(), 129)
-        kit.eventually(lambda: self.left() == ([], []), "nothing left")
+        self.soonNothingLeft()
 
     def test_ended_in_the_middle_of_a_conversation(self):
         mine = self.folder / "mine.py"
@@ -126,7 +126,7 @@ class Compare(kit.Tidy):
                     self.assertEqual(terminal.wait(), status, terminal.shown)
                 else:
                     self.assertEqual(terminal.hang_up(), status)
-                kit.eventually(lambda: self.left() == ([], []), "nothing left")
+                self.soonNothingLeft()
 
     def test_the_table_measures_both_languages(self):
         status, out = self.compare("02")

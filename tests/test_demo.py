@@ -109,6 +109,7 @@ class Stories(kit.Tidy):
                 for pane, _, _ in actions:
                     self.assertIn(pane, dict(story["panes"]))
 
+    @kit.needs("strace")
     def test_without_tmux_it_says_what_to_install_and_tells_the_story(self):
         self.environment["PATH"] = self.path_without("tmux")
         terminal = self.on_terminal([*DEMO, "01"])
@@ -135,7 +136,21 @@ class Stories(kit.Tidy):
         screen.shows("1/4  space", "$ ./server 127.0.0.1 0", "listening on 127.0.0.1:")
         screen.press("q")
         screen.ended()
-        self.assertNothingLeft()
+        self.soonNothingLeft()
+
+    @kit.needs("tmux")
+    def test_with_speed_it_goes_on_by_itself(self):
+        screen = Screen(self, "01", "--speed", "30")
+        screen.shows("4/4", "refused")
+        self.assertEqual(screen.ended(), "0\n")
+        self.soonNothingLeft()
+
+    @kit.needs("tmux")
+    def test_a_terminal_that_is_too_small(self):
+        terminal = self.on_terminal(["sh", "-c", "stty cols 79; exec " + shlex.join([*DEMO, "01"])])
+        self.assertEqual(terminal.wait(), 1)
+        self.assertIn("demo: this window has 79x24 characters, the demo needs 80x24: enlarge it, or add --plain\n",
+                      terminal.text())
 
     @kit.needs("tmux")
     def test_keys_drive_it_and_every_way_out_leaves_nothing(self):
@@ -159,7 +174,7 @@ class Stories(kit.Tidy):
                     screen.press(way)
                     screen.ended()
                     screen.status.unlink()
-                kit.eventually(lambda: self.left() == ([], []), f"nothing left of {self.left()}")
+                self.soonNothingLeft()
 
 
 class Played(kit.Tidy):
@@ -175,7 +190,7 @@ class Played(kit.Tidy):
             screen.press("Space")
         screen.press("q")
         self.assertEqual(screen.ended(), "0\n")
-        kit.eventually(lambda: self.left() == ([], []), f"nothing left of {self.left()}")
+        self.soonNothingLeft()
 
     def transcript(self, key):
         status, out, err = self.run_program([*DEMO, key, "--plain"], env=self.environment)
