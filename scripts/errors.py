@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What docs/errors.md says of an error: looked up by the words that a program printed.
 
-A script that shows a program's failure shows hint(text) below it; one that misses a tool says
+A script that shows a program's failure calls teach(text) below it; one that misses a tool says
 install(package), or no_strace(). `errors.py TEXT` prints it; exit
 status 1 when the page has no such words.
 """
@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "errors.md"
 MANAGERS = (("apt-get", "sudo apt-get install"), ("dnf", "sudo dnf install"), ("apk", "sudo apk add"),
@@ -53,6 +54,13 @@ def hint(text, page=PAGE):
             if match and (not words or any(word in text for word in words)) and len(match[0]) > len(best[0]):
                 best = (match[0], meaning, cure)
     return f"docs/errors.md: {best[0].strip()}: {best[1]}. What to type: {best[2]}" if best[0] else ""
+
+
+def teach(text, to=None):
+    """Print the hint of a text, if there is one, on stderr or another file: folded on a terminal."""
+    to, line = to or sys.stderr, hint(text)
+    if line:
+        print(textwrap.fill(line, shutil.get_terminal_size((100, 24)).columns) if to.isatty() else line, file=to, flush=True)
 
 
 def install(package):

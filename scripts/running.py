@@ -5,8 +5,10 @@ that fails raises Trouble, whose text shows what the program had printed so far.
 """
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -16,6 +18,11 @@ LISTENING = re.compile(rb"^listening on (?:\[(.*)\]|(.*)):(\d+)\n", re.M)
 
 class Trouble(AssertionError):
     """A program did not do in time what was waited for."""
+
+
+def columns():
+    """How wide our output may be: a hundred columns, or the terminal's if these are fewer."""
+    return min(100, shutil.get_terminal_size((100, 24)).columns) if sys.stdout.isatty() else 100
 
 
 class Program:

@@ -387,8 +387,7 @@ def tell(key, speed):
                     pane.show()
         except Trouble as trouble:
             print(f"demo: {trouble}", file=sys.stderr)
-            if errors.hint(str(trouble)):
-                print(errors.hint(str(trouble)), file=sys.stderr)
+            errors.teach(str(trouble))
             return 1
         finally:
             stage.close()

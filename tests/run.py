@@ -3,8 +3,9 @@
 
 A case that measures, or that wants the machine's descriptors for itself, has `alone = True` in its
 class: such cases run one after the other, when the others are done. Below a failure stands the line
-of docs/errors.md that fits, if one does. The last line printed is `N passed, N failed, N skipped`. Exit status 0 when none failed; with COURSE_NO_SKIP set (as CI does)
-1 when one was skipped, too; 1 when there was no case at all.
+of docs/errors.md that fits, if one does. The last line printed is `N passed, N failed, N skipped`. Exit
+status 0 when none failed; with COURSE_NO_SKIP set (as CI does) 1 when one was skipped, too; 1 when
+there was no case at all.
 """
 import concurrent.futures
 import faulthandler
@@ -64,9 +65,8 @@ def main(words):
                                       ("skipped", result.skipped)):
                     for _, text in entries:
                         print(f"{kind} {case.id()}: {text}", flush=True)
-                        line = errors.hint(text.rpartition("\n    ")[2]) if kind == "FAILED" else ""  # not of the code
-                        if line:
-                            print(line, flush=True)
+                        if kind == "FAILED":
+                            errors.teach(text.rpartition("\n    ")[2], sys.stdout)  # not of the code that failed
                 if result.failures or result.errors or result.unexpectedSuccesses:
                     failed += 1
                 elif result.skipped:

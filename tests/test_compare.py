@@ -96,6 +96,8 @@ class Compare(kit.Tidy):
                 terminal.type(b"q")
                 status = terminal.wait()
                 self.check_pairings(status, terminal.text())
+                told = terminal.text().partition("== Lesson")[2].splitlines()
+                self.assertEqual([line for line in told if len(line) > 80], [])
                 self.assertNothingLeft()
 
     def pager(self, *args):

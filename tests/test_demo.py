@@ -18,8 +18,8 @@ import stories
 DEMO = [sys.executable, str(kit.ROOT / "scripts" / "demo")]
 
 
-class Demo(kit.Case):
-    """Run as `make demo` runs it, into a pipe."""
+class Demo(kit.Tidy):
+    """Run as `make demo` runs it."""
 
     def test_every_pair_shows_both_sides(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -39,6 +39,13 @@ class Demo(kit.Case):
         self.assertIn("你好服务端", text)
         for line in text.split("\n"):
             self.assertLessEqual(len(line), 111)
+
+    def test_on_a_terminal_no_line_wraps(self):
+        terminal = self.on_terminal([*DEMO, "--all"])
+        self.assertEqual(terminal.wait(), 0, terminal.shown)
+        self.assertIn("\nEvery lesson ran, in ", terminal.text())
+        self.assertEqual([line for line in terminal.text().splitlines() if len(line) > 80], [])
+        self.assertNothingLeft()
 
     def test_a_program_that_fails_is_named_with_the_reason(self):
         missing = "import sys, runpy, lessons\nlessons.LESSONS['01']['clients'][0]['args'] = ['127.0.0.1', '1']\n" \
