@@ -108,6 +108,12 @@ class Program:
         """Close its standard input: it reads the end of file."""
         self.process.stdin.close()
 
+    def close_output(self):
+        """Read its standard output no more: its pipe breaks. The descriptor stays taken, by the null
+        device, because a thread of ours may be about to read from that number."""
+        with open(os.devnull, "rb") as null:
+            os.dup2(null.fileno(), self.process.stdout.fileno())
+
     def send_signal(self, number):
         """Send the signal to the program itself, by its pid."""
         self.process.send_signal(number)

@@ -239,7 +239,7 @@ class Requests(Site):
 
     def test_it_serves_on_when_nobody_reads_its_output(self):
         server = self.server()
-        server.process.stdout.close()
+        server.close_output()
         for _ in range(3):
             self.assertEqual(code(self.ask(server, REQUEST)), 200)
 

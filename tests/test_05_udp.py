@@ -133,7 +133,7 @@ class Server(Datagrams):
 
     def test_it_serves_on_when_nobody_reads_its_output(self):
         server = self.server()
-        server.process.stdout.close()
+        server.close_output()
         own = self.socket(server)
         for _ in range(3):
             self.assertEqual(self.ask(own, b"x"), b"Echo: x")
