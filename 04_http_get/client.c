@@ -235,6 +235,8 @@ static bool take_line(struct response *r, char line[LINE_SIZE]) {
         take(r, part);
     }
     line[length] = '\0';
+    if (length == LINE_SIZE - 1)
+        line[length - 1] = '~'; /* no length ends so: half of one is none */
     line[strcspn(line, "\r\n")] = '\0';
     return newline != NULL;
 }
@@ -281,7 +283,7 @@ static const char *take_response(struct response *r) {
     static const char no_http[] = "this is no HTTP response", endless[] = "its head has no end";
     char line[LINE_SIZE];
     long long length, before;
-    bool chunked;
+    bool coded, chunked;
 
     do { /* 100 Continue: the head of the true response follows */
         bool whole = take_line(r, line);
@@ -291,7 +293,7 @@ static const char *take_response(struct response *r) {
         if (strlen(line) < 12 || line[8] != ' ' || strspn(line + 9, "0123456789") != 3)
             return no_http;
         r->code = strtoll(line + 9, NULL, 10);
-        for (length = -1, chunked = false; line[0] != '\0';) {
+        for (length = -1, coded = chunked = false; line[0] != '\0';) {
             if (!take_line(r, line) || r->total > HEAD_SIZE) return endless;
             size_t size = strlen(line);
             if (strncasecmp(line, "Content-Length:", 15) == 0) {
@@ -301,13 +303,15 @@ static const char *take_response(struct response *r) {
                     return "its Content-Length is none";
             } else if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) {
                 while (isblank((unsigned char)line[size - 1])) size--; /* the colon stops it */
-                chunked = size > 24 && strncasecmp(line + size - 7, "chunked", 7) == 0;
+                coded = true;
+                chunked = strncasecmp(line + size - 7, "chunked", 7) == 0 &&
+                          strchr(" \t,:", line[size - 8]) != NULL;
             }
         }
     } while (r->code < 200);
     if (r->code == 204 || r->code == 304) return NULL;
     if (chunked) return take_chunks(r);
-    if (length == -1) return take_body(r, LLONG_MAX), NULL; /* until the server closes */
+    if (coded || length == -1) return take_body(r, LLONG_MAX), NULL; /* until the server closes */
     return take_body(r, length) ? NULL : "fewer bytes than its Content-Length";
 }
 

@@ -573,7 +573,9 @@ class Client(Site):
                 head + b"X: " + b"y" * 100000 + b"\r\nContent-Length: 1\r\n\r\nz",
                 head + b"Content-Length: 5\0\r\n\0\r\n\r\nhello",  # RFC 9110 5.5: a zero byte is a blank
                 head + b"Content-Length\r\n\r\nno header without its colon",
-                head + b"Content-Length: 00000000000000000000005\r\n\r\nhello"]:
+                head + b"Content-Length: 00000000000000000000005\r\n\r\nhello",
+                head + b"Content-Length: 1\r\nTransfer-Encoding: gzip\r\n\r\nuntil the end",  # RFC 9112 6.3
+                head + b"Transfer-Encoding: xchunked\r\n\r\nuntil the end"]:
             with self.subTest(response=response[:200]):
                 status, out, err = self.fetch(response)
                 self.assertEqual((status, out), (0, response), err)
@@ -601,7 +603,11 @@ class Client(Site):
                 (chunked + b"0x5\r\nhello", "a chunk without its size"),
                 (chunked + b"3\r\nhello\r\n0\r\n\r\n", "a chunk longer than its size"),
                 (chunked + b"ffffffffffffffffff\r\nhello", "a chunk without its size"),
-                (chunked + b"-5\r\nhello", "a chunk without its size")]:
+                (chunked + b"-5\r\nhello", "a chunk without its size"),
+                # a line of which only the beginning is kept: what stands there is no length
+                (head + b"Content-Length: " + b"0" * 2000 + b"5\r\n\r\nhello", "its Content-Length is none"),
+                (head + b"Content-Length: 3" + b" " * 2000 + b"x\r\n\r\nhello", "its Content-Length is none"),
+                (chunked + b"0" * 2000 + b"5\r\nhello\r\n0\r\n\r\n", "a chunk without its size")]:
             with self.subTest(response=response[:200]):
                 status, out, err = self.fetch(response)
                 self.assertEqual((status, out), (1, response), err)
@@ -685,7 +691,8 @@ class Client(Site):
                            ("http://127.0.0.1:x/", "PORT"),
                            ("http://127.0.0.1:80x/", "PORT"), ("http://127.0.0.1:-1/", "PORT"),
                            ("http://[::1]x/", "no host"),
-                           ("http://127.0.0.1:4294967376/", "PORT"),
+                           ("http://127.0.0.1:4294967376/", "PORT"), ("http://127.0.0.1:" + "1" * 5000, "PORT"),
+                           ("http://127.0.0.1:" + "0" * 5000, "PORT"), ("http://127.0.0.1:80:/", "PORT"),
                            ("http://127.0.0.1/" + "x" * 9000, "8192"),
                            ("http://127.0.0.1/\r\nX: y", "control"),
                            ("http://127.0.0.1/\x1b[2J", "control"), ("http://x\x7f/", "control")]:
@@ -714,6 +721,11 @@ class Client(Site):
             program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"], stdout=full)
             self.assertEqual(program.wait(), 1)
         self.assertIn(b"client: write standard output: No space left on device\n", program.err)
+
+    def test_zeros_before_a_port(self):
+        port = self.peer(scripted(b"HTTP/1.1 204 x\r\n\r\n")).port
+        status, _, err = self.run_program(self.command("client") + [f"http://127.0.0.1:{port:05000}/"])
+        self.assertEqual(status, 0, err)
 
     def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
         argv = [*self.command("client"), "http://127.0.0.1:1/"]  # a connect would be refused, and said
