@@ -195,6 +195,7 @@ static const char bad_line[] = "400 Bad Request: the first line must be METHOD T
 static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
     struct timespec now;
     struct timeval patience = {0};
+    bool skipped = false; /* one empty line may come first */
     request[0] = '\0';
     clock_gettime(CLOCK_MONOTONIC, &now);
     time_t deadline = now.tv_sec + PATIENCE;
@@ -209,7 +210,10 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
             return patience.tv_sec < silence ? too_slow : silent;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
-        if (strncmp(request, "\r\n", 2) == 0) memmove(request, request + 2, (size -= 2) + 1);
+        if (!skipped && strncmp(request, "\r\n", 2) == 0) {
+            memmove(request, request + 2, (size -= 2) + 1);
+            skipped = true;
+        }
         char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
         bool bare = lf != NULL && (crlf == NULL || lf < crlf); /* line feeds alone will do */
         if (bare || crlf != NULL) return *(bare ? lf + 2 : crlf + 3) = '\0', NULL;
@@ -240,7 +244,7 @@ static const char *check_head(const char *head) {
             return "400 Bad Request: a control character";
 
     char major[2], minor[2];
-    int used = 0;
+    int used = 0, hosts = 0;
     sscanf(head, "%*[^ \t\r\n]%*1[ ]%*[^ \t\r\n]%*1[ ]HTTP/%1[0-9].%1[0-9]%n", major, minor, &used);
     const char *end = head + used + (head[used] == '\r');
     if (used == 0 || *end != '\n' || head[strspn(head, token)] != ' ') return bad_line;
@@ -249,9 +253,13 @@ static const char *check_head(const char *head) {
     for (const char *line = end + 1; *line != '\0' && *line != '\r' && *line != '\n'; line++) {
         size_t name = strspn(line, token);
         if (name == 0 || line[name] != ':') return "400 Bad Request: a header is NAME: VALUE";
+        if (strncasecmp(line, "Host:", 5) == 0) {
+            line += 5 + strspn(line + 5, " \t");
+            line += strcspn(line, " \t\r\n\"#,/<>?@\\^`{|}");
+            hosts += line[strspn(line, " \t\r")] == '\n' ? 1 : 2; /* no name: as bad as two */
+        }
         if ((line = strchr(line, '\n')) == NULL) return "400 Bad Request: a line without end";
     }
-    int hosts = count_headers(head, "Host:");
     if (hosts > 1 || (hosts == 0 && minor[0] != '0'))
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1";
     if (strncmp(head, "GET ", 4) == 0 || strncmp(head, "HEAD ", 5) == 0) return NULL;
@@ -474,9 +482,11 @@ int main(int argc, char *argv[]) {
     socklen_t size = sizeof address;
     char name[ADDRESS_SIZE];
     rlim_t threads = 0;
-    int error = 0;
+    int error = 0, spare;
 
     read_arguments(argc, argv);
+    while ((spare = open("/dev/null", O_RDWR)) != -1 && spare <= STDERR_FILENO) continue;
+    close(spare); /* standard streams that were closed end there now, not at a visitor */
     if (argc > 3 && (root = open(argv[3], O_RDONLY | O_DIRECTORY)) == -1)
         return report("open", argv[3], strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */

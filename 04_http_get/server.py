@@ -143,6 +143,7 @@ BAD_LINE = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1"
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 REQUEST_LINE = re.compile(TOKEN + rb" [^ \t\r\n]+ HTTP/([0-9])\.([0-9])\r?\n")
+HOST = re.compile(rb"""\nHost:[ \t]*[^ \t\r\n"#,/<>?@\\^`{|}]*[ \t]*\r?(?=\n)""", re.I)
 HEADER_LINES = re.compile(rb"(?:%s:[^\n]*\n)*\r?\n\Z" % TOKEN)
 CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 TYPES = {
@@ -158,6 +159,7 @@ def receive_head(client):
     """Receives until the empty line that ends the head, which it keeps, and cuts off what follows.
     Returns the head and None, LEFT_EARLY, 400, 408, 414 or 431. RFC 9112 2.2"""
     request, deadline = b"", time.monotonic() + PATIENCE
+    skipped = False  # one empty line may come first
     while len(request) < HEAD_SIZE:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -172,7 +174,9 @@ def receive_head(client):
             received = b""
         if not received:
             return request, LEFT_EARLY
-        request = re.sub(rb"\A\r\n", b"", request + received)
+        request += received
+        if not skipped and request.startswith(b"\r\n"):
+            request, skipped = request[2:], True
         end = re.search(rb"\n\r?\n", request)  # line feeds alone will do
         head = request[:end.end()] if end else request
         if b"\0" in head:
@@ -204,7 +208,7 @@ def check_head(head):
     if not HEADER_LINES.match(head, line.end()):
         return "400 Bad Request: a header is NAME: VALUE"
     hosts = count_headers(head, b"Host:")
-    if hosts > 1 or (hosts == 0 and line[2] != b"0"):
+    if hosts > 1 or len(HOST.findall(head)) < hosts or (hosts == 0 and line[2] != b"0"):
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1"
     method = head.split(b" ")[0]
     if method in (b"GET", b"HEAD"):
@@ -405,6 +409,10 @@ def work(listener, name):
 def main():
     global root, pool
     host, port, folder = read_arguments(b"127.0.0.1", b"8080", None)
+    with contextlib.suppress(OSError):
+        while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(spare)  # standard streams that were closed end there now, not at a visitor
     if folder is not None:
         try:
             root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -427,8 +435,9 @@ def main():
             report("pthread_create", name, error)
             pool = started
             break
-    while True:
+    while pool:
         signal.pause()  # the signals end it
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Runs a Python program in which every second thread fails to start, as at a limit:
+"""Runs a Python program in which every second thread fails to start, as at a limit, with EVERY=1
+in the environment all of them:
 no_thread.py PROGRAM [ARGUMENT ...]"""
 import itertools
+import os
 import runpy
 import sys
 import threading
@@ -10,7 +12,7 @@ calls, start = itertools.count(1), threading.Thread.start
 
 def start_or_fail(thread):
     """Stands in the place of Thread.start."""
-    if next(calls) % 2 == 0:
+    if next(calls) % int(os.environ.get("EVERY", 2)) == 0:
         raise RuntimeError("can't start new thread")
     start(thread)
 

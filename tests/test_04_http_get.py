@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -94,6 +95,17 @@ class Site:
             peer.sendall(request)
             return kit.receive_all(peer)
 
+    def wait_for(self, program, port):
+        """Wait until the program accepts connections on port. Returns the first."""
+        end = time.monotonic() + kit.PATIENCE
+        while True:
+            try:
+                return self.connect(port)
+            except OSError:
+                self.assertIsNone(program.process.poll(), bytes(program.err))
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.02)  # it says nothing that we could wait for
+
 
 @kit.both
 class Requests(Site):
@@ -123,7 +135,10 @@ class Requests(Site):
                 (get(b"/", method=b"GE"), 501), (get(b"/", method=b"POS"), 501),
                 (get(b"/", method=b"G@T"), 400),
                 (get(b"*", method=b"OPTIONS"), 405), (get(b"x:1", method=b"CONNECT"), 405),
-                (get(b"/" + b"a" * 7000), 404)]:
+                (get(b"/" + b"a" * 7000), 404), (b"\r\n" * 2 + REQUEST, 400),
+                (b"GET / HTTP/1.1\r\nHost: \r\n\r\n", 200), (b"GET / HTTP/1.1\nHost: [::1]:80 \n\n", 200),
+                (b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n", 400), (b"GET / HTTP/1.0\r\nHost: x/y\r\n\r\n", 400),
+                (b"GET / HTTP/1.1\r\nX: y\r\nHost:u@x\r\n\r\n", 400)]:
             with self.subTest(request=request):
                 self.assertEqual(code(self.ask(server, request)), status)
 
@@ -189,11 +204,12 @@ class Requests(Site):
 
     def test_a_request_may_come_byte_by_byte(self):
         server = self.server()
-        with self.connect(server) as peer:
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for byte in REQUEST:
-                peer.sendall(bytes([byte]))
-            self.assertEqual(code(kit.receive_all(peer)), 200)
+        for request, status in (REQUEST, 200), (b"\r\n" + REQUEST, 200), (b"\r\n\r\n", 400):
+            with self.connect(server) as peer:
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for byte in request:
+                    peer.sendall(bytes([byte]))
+                self.assertEqual(code(kit.receive_all(peer)), status)
 
     def test_each_request_is_one_line_of_the_log_and_forges_none(self):
         server = self.server()
@@ -242,6 +258,33 @@ class Requests(Site):
         server.close_output()
         for _ in range(3):
             self.assertEqual(code(self.ask(server, REQUEST)), 200)
+
+    def test_no_closed_standard_stream_becomes_a_visitor(self):
+        for closed in "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-":
+            port = free_port()  # the first line names none
+            server = self.start(["sh", "-c", f'exec "$@" {closed}', "sh", *self.command("server"), "127.0.0.1", str(port)])
+            peer = self.wait_for(server, port)
+            self.connect(port).close()  # is reported on stderr
+            self.assertEqual(code(self.ask(port, REQUEST)), 200)  # stands in the log
+            peer.sendall(REQUEST)
+            self.assertEqual(code(kit.receive_all(peer)), 200)
+            self.assertEqual(server.stop(), 0)
+
+    def test_where_threads_cannot_be_started_it_serves_with_those_it_has_or_ends(self):
+        tests = kit.ROOT / "tests"
+        for every, status in ("2", None), ("1", 1):
+            if self.language == "Python":
+                argv = ["env", f"EVERY={every}", self.command("server")[0], str(tests / "no_thread.py"), *self.command("server")[1:]]
+            else:
+                argv = [str(self.folder() / "server")]
+                subprocess.run(["cc", "-pthread", f"-DEVERY={every}", "-include", str(tests / "no_thread.h"), "-o", *argv,
+                                str(kit.ROOT / "04_http_get" / "server.c")], check=True)
+            server = self.start([*argv, "127.0.0.1", "0"])
+            server.expect("server: pthread_create 127.0.0.1:", "err")
+            if status is None:
+                self.assertEqual(code(self.ask(server, REQUEST)), 200)
+            else:
+                self.assertEqual(server.wait(), status)
 
     def test_wrong_usage(self):
         for arguments, status in [(["-h"], 0), (["--help"], 0), (["-x"], 2), (["127.0.0.1", "x"], 2),
@@ -678,6 +721,11 @@ class Client(Site):
             self.assertRegex(lines[3], "^User-Agent: .")
             self.assertEqual(lines[4:], ["", ""])
 
+    def test_zeros_before_a_port(self):
+        port = self.peer(scripted(b"HTTP/1.1 204 x\r\n\r\n")).port
+        status, _, err = self.run_program(self.command("client") + [f"http://127.0.0.1:{port:05000}/"])
+        self.assertEqual(status, 0, err)
+
     def test_urls_that_are_refused(self):
         for url, words in [("https://127.0.0.1/", "TLS"), ("HTTPS://x", "TLS"), ("ftp://x/", "http://"),
         ("127.0.0.1", "http://"),
@@ -721,11 +769,6 @@ class Client(Site):
             program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"], stdout=full)
             self.assertEqual(program.wait(), 1)
         self.assertIn(b"client: write standard output: No space left on device\n", program.err)
-
-    def test_zeros_before_a_port(self):
-        port = self.peer(scripted(b"HTTP/1.1 204 x\r\n\r\n")).port
-        status, _, err = self.run_program(self.command("client") + [f"http://127.0.0.1:{port:05000}/"])
-        self.assertEqual(status, 0, err)
 
     def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
         argv = [*self.command("client"), "http://127.0.0.1:1/"]  # a connect would be refused, and said
@@ -820,17 +863,6 @@ class RealServers(Site):
             self.assertEqual(body_of(ours), body_of(theirs))
             self.assertTrue(ours.startswith(b"HTTP/1."))
 
-    def wait_for(self, program, port):
-        """Wait until the program accepts connections on port."""
-        end = time.monotonic() + kit.PATIENCE
-        while True:
-            try:
-                return kit.connect(port).close()
-            except OSError:
-                self.assertIsNone(program.process.poll(), bytes(program.err))
-                self.assertLess(time.monotonic(), end)
-                time.sleep(0.02)  # it says nothing that we could wait for
-
     @kit.needs("nginx")
     @kit.needs("curl")
     def test_nginx(self):
@@ -844,7 +876,7 @@ class RealServers(Site):
             + f"server {{ listen 127.0.0.1:{port}; root {root}; location /stream {{ ssi on; return 200 x; }} }} }}\n")
         server = self.start(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")],
                             env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin"))
-        self.wait_for(server, port)
+        self.wait_for(server, port).close()
         self.compare(port, ["/", "/%E4%BD%A0%E5%A5%BD.txt", "/nothing", "/sub", "/empty.bin", "/big.bin"])
 
     @kit.needs("lighttpd")
@@ -856,7 +888,7 @@ class RealServers(Site):
             'index-file.names = ("index.html")\n')
         server = self.start(["lighttpd", "-D", "-f", str(folder / "lighttpd.conf")],
                             env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin"))
-        self.wait_for(server, port)
+        self.wait_for(server, port).close()
         self.compare(port, ["/", "/exchange.svg", "/nothing", "/sub/", "/empty.bin"])
 
     @kit.needs("curl")
