@@ -352,6 +352,8 @@ def fold(argv):
                     shown.append(part[:cut] + "\r\n  ")
                     part, column = part[cut:], 2
                 column += width(part)
+                if part.endswith("$ ") and column > 2:  # the shell's prompt, behind a program's or ^C
+                    part, column = part[:-2] + "\r\n$ ", 2
             shown.append(part)
         return "".join(shown).encode() or read(terminal)  # nothing would be taken for the end
     return os.waitstatus_to_exitcode(pty.spawn(argv, read))

@@ -44,10 +44,17 @@ STORIES = {
          [("server", "^C", "$ ")]),
     ]),
     "03": dict(panes=[("server", 4), ("client 1", 2), ("client 2", 2), ("client 3", 2), ("calls", 4)], steps=[
-        ("A thread for each client: the main thread only accepts.",
-         [("server", _START, "listening on")]),
-        ("The first client connects, and says nothing. In lesson 02 it held up everybody. Now a second one "
-         "will ask: will it get an answer? Vote!",
+        ("First lesson 02 once more: one client connects and says nothing, and a second one asks. It "
+         "waits 5 seconds, and gives up: the server sits in recv, for the silent one.",
+         [("server", "../02_echo_loop/server 127.0.0.1 0", "listening on"),
+          ("client 1", "../02_echo_loop/client 127.0.0.1 {port}", _PROMPT), ("server", "", "connected"),
+          ("client 2", "../02_echo_loop/client 127.0.0.1 {port}", _PROMPT),
+          ("client 2", "anybody there?", "5 seconds")]),
+        ("Now this lesson's server: a thread for each client; the main thread only accepts.",
+         [("client 1", "^D", "$ "), ("server", "", "finished"), ("server", "^C", "$ "),
+          ("server", _START, "listening on")]),
+        ("The first client connects, and says nothing, as before. Now a second one will ask. Will it get "
+         "an answer? Vote!",
          [("client 1", "./client 127.0.0.1 {port}", ""), ("server", "", "connected")]),
         ("The second client asks, and is answered at once: another thread serves it. The silent one costs "
          "a thread that waits in recv, and no more.",
