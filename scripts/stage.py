@@ -127,7 +127,12 @@ class PlainPane:
                     self.lines.append("")
                 self.fresh = True
             elif part[0] != "\x1b":
-                self.lines[self.row] = part if self.__dict__.pop("fresh", False) else self.lines[self.row] + part
+                line = part if self.__dict__.pop("fresh", False) else self.lines[self.row] + part
+                self.lines[self.row] = line
+                if line.endswith("$ ") and line != "$ ":  # the shell's prompt, behind a program's or ^C
+                    self.lines[self.row] = line[:-2]
+                    self.row += 1
+                    self.lines[self.row:] = ["$ "]
         return "\n".join(self.lines)
 
     def show(self):
@@ -136,7 +141,7 @@ class PlainPane:
         end = len(self.lines) - (self.lines[-1] in ("", "$ "))
         new = self.lines[self.shown:end]
         for line in new[:MOST]:
-            print(f"{self.name:>8} | " + re.sub(r"(?<=.)\$ $", "", line), flush=True)
+            print(f"{self.name:>8} | {line}", flush=True)
         if len(new) > MOST:
             print(f"{self.name:>8} | ... and {len(new) - MOST} lines more", flush=True)
         self.shown = max(self.shown, end)
