@@ -51,7 +51,7 @@ compare: all ## C against Python in every lesson, briefly
 compare-%: all ## make compare-03: every byte; ARGS=--help: more
 	@$(PYTHON) scripts/compare $* $(ARGS)
 
-watch-%: ## make watch-03: build and test 03 at every save; q ends
+watch-%: ## make watch-03: build and test 03 at every save
 	@$(PYTHON) scripts/watch $*
 
 doctor: ## say what is missing here, and what to type
