@@ -135,9 +135,11 @@ static bool is_stale(const struct sockaddr_un *address) {
     return refused;
 }
 
-/* Returns a socket that listens at PATH, and what its file is, in own; ends the program with exit
+static struct stat own; /* the file of our socket: another server may have replaced it since */
+
+/* Returns a socket that listens at PATH, and notes its file in own; ends the program with exit
  * status 1 if it cannot. POSIX socket(2), bind(2), listen(2) */
-static int listen_at_path(struct stat *own) {
+static int listen_at_path(void) {
     struct sockaddr_un address;
     if (fill_address(&address) == -1) exit(report("bind", path, strerror(errno)));
     int listener = socket(AF_UNIX, SOCK_STREAM, 0); /* 1. create */
@@ -147,12 +149,10 @@ static int listen_at_path(struct stat *own) {
         if (is_stale(&address)) unlink(path);
         error = bind(listener, (void *)&address, sizeof address);
     }
-    if (error == -1 || lstat(path, own) == -1 || listen(listener, BACKLOG) == -1) /* 3. listen */
+    if (error == -1 || lstat(path, &own) == -1 || listen(listener, BACKLOG) == -1) /* 3. listen */
         exit(report("bind", path, strerror(errno)));
     return listener;
 }
-
-static struct stat own; /* the file of our socket: another server may have replaced it since */
 
 /* Removes the socket's file and ends the program, on SIGINT and SIGTERM: POSIX allows lstat(2),
  * unlink(2) and _exit(2) at any moment. */
@@ -210,7 +210,7 @@ int main(int argc, char *argv[]) {
     sigaction(SIGTERM, &end, NULL);
 
     /* 1. create, 2. bind, 3. listen */
-    int listener = listen_at_path(&own);
+    int listener = listen_at_path();
     printf("listening on %s\n", shown(path, strlen(path), text));
 
     /* 4. accept: the client gets a socket of its own */

@@ -179,13 +179,12 @@ static void fail(const char *operation, const char *object, const char *reason) 
 static void *print_answers(void *unused) {
     char received[RECEIVE_SIZE], text[4 * RECEIVE_SIZE + 1];
     for (;;) {
-        bool last_wait = atomic_load(&finished);
+        bool last_wait = finished;
         ssize_t count = receive(server, received);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK) && !last_wait) continue;
         if (count == -1) fail("recv", peer, why());
-        if (count == 0 && !atomic_load(&finished))
-            fail("recv", peer, "the server closed the connection");
-        if (count == 0) return unused;
+        if (count == 0 && !finished) fail("recv", peer, "the server closed the connection");
+        if (count == 0) return unused; /* NULL: there is nothing to tell */
         printf("%s\n", shown(received, (size_t)count, text));
         if (ferror(stdout)) fail("write", "standard output", strerror(errno));
     }

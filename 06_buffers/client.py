@@ -235,7 +235,7 @@ def interrupted(number, frame):
 
 
 def watch():
-    """The second thread: shows the transfer 10 times a second, and at its end. Is that end SIGINT or
+    """The second thread: shows the transfer 10 times a second, and at its end. If that is SIGINT or
     SIGTERM, it sums up and ends the program with exit status 0. threading.Event.wait"""
     due, over = progress.start, False
     while not over:

@@ -285,7 +285,7 @@ static void interrupted(int number) {
     if (write(wake[1], &number, 1) == 1) errno = error; /* or the pipe is full: it knows */
 }
 
-/* The second thread: shows the transfer 10 times a second, and at its end. Is that end SIGINT or
+/* The second thread: shows the transfer 10 times a second, and at its end. If that is SIGINT or
  * SIGTERM, it sums up and ends the program with exit status 0. POSIX poll(2) */
 static void *watch(void *unused) {
     struct pollfd end = {.fd = wake[0], .events = POLLIN};

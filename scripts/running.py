@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -21,8 +22,13 @@ class Trouble(AssertionError):
 
 
 def columns():
-    """How wide our output may be: a hundred columns, or the terminal's if these are fewer."""
-    return min(100, shutil.get_terminal_size((100, 24)).columns) if sys.stdout.isatty() else 100
+    """How wide our output may be: a hundred columns, or the terminal's if these are fewer, also when
+    a pager stands between: then stderr is the terminal."""
+    try:
+        width = os.get_terminal_size(2 if stat.S_ISFIFO(os.fstat(1).st_mode) else 1).columns
+    except OSError:  # no terminal
+        return 100
+    return min(100, shutil.get_terminal_size((width or 100, 24)).columns)
 
 
 class Program:

@@ -272,9 +272,9 @@ for client in [listener.accept()[0] for _ in range(2)]:
 class Lessons(Traced):
     """Every lesson, into a pipe and on a terminal."""
 
-    def shown(self, *args):
+    def shown(self, *args, before=()):
         """What `trace ARGS` shows on a terminal."""
-        terminal = self.on_terminal(TRACE + list(args))
+        terminal = self.on_terminal([*before, *TRACE, *args])
         self.assertEqual(terminal.wait(), 0, terminal.shown)
         self.assertNothingLeft()
         # on stderr: somebody else's test looked for open ports
@@ -285,6 +285,9 @@ class Lessons(Traced):
         self.assertEqual([line for line in text.splitlines() if columns(line) > most], [])
         self.assertRegex(text, "<─")
         self.assertRegex(text, "─>")
+
+    def test_pager(self):
+        self.check_ladder("01", self.shown("01", before=["sh", "-c", '"$@" | cat', "sh"]), 80)
 
     def check_lesson(self, key):
         self.check_ladder(key, self.shown(key), 80)

@@ -74,7 +74,7 @@ int main(void) {
     static char much[MUCH];
     int first = must((int)send(client, much, MUCH, 0), "send");
     for (n = first; n > 0; n = (int)send(client, much, MUCH, 0)) taken += n;
-    printf("happened: send took %d of %d, then %d: %s\n", first, MUCH, taken - first,
+    printf("happened: send took %d of %d, then %d more: %s\n", first, MUCH, taken - first,
            strerror(errno));
     close(reads_nothing);
     int late = connect_loopback(SOCK_STREAM, &address);
