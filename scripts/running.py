@@ -3,6 +3,7 @@
 Used by the tests and by every script that runs a lesson. Each wait has a deadline (seconds); a wait
 that fails raises Trouble, whose text shows what the program had printed so far.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -136,14 +137,18 @@ class Program:
         return status
 
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
-        """Send a signal and wait for the end; return the exit status. ThreadSanitizer may hold back a
-        signal until the next call returns: there another one, after 5 s, ends that call."""
+        """Send a signal and wait for the end; return the exit status. ThreadSanitizer holds a signal
+        back while its thread waits in some calls: after 5 s each thread gets it, by its own id."""
         self.send_signal(number)
         if os.environ.get("COURSE_BUILD") == "build/thread":
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
-                self.send_signal(number)
+                for thread in sorted(os.listdir(f"/proc/{self.pid}/task"), key=int, reverse=True):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(thread), number)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.process.wait(0.2)  # or the next would be taken for the same signal
         return self.wait(patience)
 
     def kill(self):
