@@ -128,6 +128,7 @@ def accept_failed(name, error):
 
 root = None  # the descriptor of ROOT, None without one
 busy, pool = set(), 0  # the threads that talk with a visitor; how many there are in all
+logging = threading.Lock()  # a pipe takes a long line in pieces: no other may come between them
 
 # The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it for
 # the visitor; None means that nothing is wrong so far. RFC 9110 15
@@ -367,7 +368,8 @@ def serve_client(client, address):
     if left:
         return report("read", peer, "the file is shorter than it was")
     line = re.split(rb"[\r\n]", request)[0]
-    say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
+    with logging:
+        say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
     if status == SILENT:
         return 0  # nothing is unread
     if (status[0] >= "4" or count_headers(request, b"Content-Length:")

@@ -223,6 +223,22 @@ class Requests(Site):
         self.assertEqual(server.out.count(b"\n"), 3)
         self.assertNotIn(b"\x1b", server.out)
 
+    def test_long_lines_of_many_visitors_stay_whole(self):
+        count, target = 150, b"/" + b"x" * 7000
+        reading, writing = os.pipe()
+        with open(reading, "rb", buffering=1000) as log:
+            port = free_port()
+            server = self.start([*self.command("server"), "127.0.0.1", str(port)], stdout=writing)
+            os.close(writing)
+            peers = [self.wait_for(server, port)] + [self.connect(port) for _ in range(count - 1)]
+            for peer in peers:
+                peer.sendall(get(target))
+            for peer in peers:  # all have their answers, and most wait to write into the full pipe
+                self.assertEqual(len(kit.receive_exactly(peer, 9)), 9)
+            lines = [log.readline() for _ in range(count + 1)]
+        for line in lines[1:]:
+            self.assertRegex(line, rb"\A127\.0\.0\.1:\d+ GET " + target + rb" HTTP/1\.1: 404, \d+ bytes\n\Z")
+
     def test_visitors_that_leave_early_do_no_harm(self):
         root = self.site()
         self.big(root)
