@@ -927,6 +927,8 @@ class RealServers(Site):
 class PortCheck(Site):
     """port_check: open, closed or no answer."""
 
+    alone = True  # a range of ports holds the servers of other cases, who take it for a client
+
     def check(self, *arguments):
         """Run it. Returns exit status, lines of stdout, stderr."""
         status, out, err = self.run_program(self.command("port_check") + [str(argument) for argument in arguments])
