@@ -222,23 +222,24 @@ static void take(struct response *r, size_t count) {
 }
 
 /* Takes a line and keeps its beginning, as text without the line end, in line. Returns false if
- * the server closed before its end. */
+ * the server closed before its end, or if that is not among HEAD_SIZE bytes. */
 static bool take_line(struct response *r, char line[LINE_SIZE]) {
     const char *newline = NULL;
-    size_t length = 0;
-    while (newline == NULL && more(r)) {
+    size_t length = 0, size = 0; /* bytes kept, bytes taken */
+    while (newline == NULL && size <= HEAD_SIZE && more(r)) {
         newline = memchr(r->next, '\n', (size_t)(r->end - r->next));
         size_t part = (size_t)((newline != NULL ? newline + 1 : r->end) - r->next);
         /* a zero byte, which would end the text, counts as a blank: RFC 9110 5.5 */
         for (size_t i = 0; i < part && length < LINE_SIZE - 1; i++)
             line[length++] = r->next[i] == '\0' ? ' ' : r->next[i];
         take(r, part);
+        size += part;
     }
     line[length] = '\0';
     if (length == LINE_SIZE - 1)
         line[length - 1] = '~'; /* no length ends so: half of one is none */
     line[strcspn(line, "\r\n")] = '\0';
-    return newline != NULL;
+    return newline != NULL && size <= HEAD_SIZE;
 }
 
 /* Takes count bytes of the body. Returns false if the server closed before their end. */
@@ -273,8 +274,8 @@ static const char *take_chunks(struct response *r) {
         if (!take_body(r, size) || !take_line(r, line)) return unfinished;
         if (size > 0 && line[0] != '\0') return "a chunk longer than its size";
     } while (size > 0);
-    while (line[0] != '\0')
-        if (!take_line(r, line)) return unfinished;
+    for (long long start = r->total; line[0] != '\0';)
+        if (!take_line(r, line) || r->total - start > HEAD_SIZE) return unfinished;
     return NULL;
 }
 
@@ -327,7 +328,8 @@ static int fetch(int server, const char *peer, const char *request) {
 
     /* 4. receive, until the response is complete or the server closes */
     const char *problem = take_response(&r);
-    while (problem != NULL && more(&r)) take(&r, (size_t)(r.end - r.next));
+    const long long enough = r.total + HEAD_SIZE; /* of what is wrong: it may have no end */
+    while (problem != NULL && r.total < enough && more(&r)) take(&r, (size_t)(r.end - r.next));
     if (r.problem != NULL) problem = r.problem;
 
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -160,16 +160,18 @@ class Response:
             sys.exit(report("write", "standard output", error.strerror))
 
     def take_line(self):
-        """Takes a line. Returns its beginning, without the line end, and whether the end came."""
-        line, newline = b"", False
-        while not newline and self.more():
+        """Takes a line. Returns its beginning, without the line end, and whether the end came
+        among HEAD_SIZE bytes."""
+        line, newline, start = b"", False, self.total
+        while not newline and self.total - start <= HEAD_SIZE and self.more():
             part = self.received[:self.received.find(b"\n") + 1] or self.received
             newline = part.endswith(b"\n")
             line = (line + part)[:LINE_SIZE - 1]
             self.take(len(part))
         if len(line) == LINE_SIZE - 1:
             line = line[:-1] + b"~"  # no length ends so: half of one is none
-        return re.split(rb"[\r\n]", line)[0].replace(b"\0", b" "), newline  # a blank: RFC 9110 5.5
+        line = re.split(rb"[\r\n]", line)[0].replace(b"\0", b" ")  # a blank: RFC 9110 5.5
+        return line, newline and self.total - start <= HEAD_SIZE
 
     def take_body(self, count):
         """Takes count bytes of the body. Returns false if the server closed before their end."""
@@ -195,9 +197,10 @@ class Response:
                 raise unfinished
             if size > 0 and line:
                 raise Refused("a chunk longer than its size")
+        start = self.total
         while line:
             line, whole = self.take_line()
-            if not whole:
+            if not whole or self.total - start > HEAD_SIZE:
                 raise unfinished
 
     def take_all(self):
@@ -259,8 +262,8 @@ def fetch(server, peer, request):
         try:
             response.take_all()
         except Refused as refused:
-            problem = refused
-            while response.more():
+            problem, enough = refused, response.total + HEAD_SIZE  # what is wrong may have no end
+            while response.total < enough and response.more():
                 response.take(len(response.received))
     except OSError as error:
         problem = why(error)

@@ -672,6 +672,27 @@ class Client(Site):
                 self.assertEqual((status, out), (1, response), err)
                 self.assertRegex(err, r"client: recv 127\.0\.0\.1:\d+: " + words + r"\n\Z")
 
+    def test_what_has_no_end_is_named_too(self):
+        head = b"HTTP/1.1 200 OK\r\n"
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+        for begin, again, words in [
+                (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "its head has no end"), (head, b"X: y\r\n", "its head has no end"),
+                (head, b"y", "its head has no end"), (b"HTTP/1.1 200 ", b"y", "its head has no end"),
+                (b"", b"y", "this is no HTTP response"), (chunked, b"0", "its last chunk is missing"),
+                (chunked + b"0\r\n", b"X: y\r\n", "its last chunk is missing")]:
+            def play(connection):
+                connection.recv(65536)
+                connection.sendall(begin)
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection.sendall(again * 10000)
+
+            with self.subTest(begin=begin, again=again):
+                peer = self.peer(play)
+                program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"], stdout=subprocess.DEVNULL)
+                self.assertEqual(program.wait(), 1)
+                self.assertRegex(program.err.decode(), r"client: recv 127\.0\.0\.1:\d+: " + words + r"\n\Z")
+
     def test_standard_error_tells_what_happened(self):
         _, _, err = self.fetch(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\nno")
         self.assertRegex(err, r"\Aresolved 127\.0\.0\.1, connected to 127\.0\.0\.1:\d+\nstatus 404\n"
