@@ -275,11 +275,14 @@ class Requests(Site):
         for _ in range(3):
             self.assertEqual(code(self.ask(server, REQUEST)), 200)
 
+    @kit.linux
     def test_no_closed_standard_stream_becomes_a_visitor(self):
         for closed in "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-":
             port = free_port()  # the first line names none
             server = self.start(["sh", "-c", f'exec "$@" {closed}', "sh", *self.command("server"), "127.0.0.1", str(port)])
-            peer = self.wait_for(server, port)
+            self.wait_for(server, port).close()
+            kit.eventually(lambda: kit.states(server.pid) == {"S"}, "all threads have been started, and wait")
+            peer = self.connect(port)
             self.connect(port).close()  # is reported on stderr
             self.assertEqual(code(self.ask(port, REQUEST)), 200)  # stands in the log
             peer.sendall(REQUEST)
