@@ -32,7 +32,7 @@ from stories import STORIES
 
 COLUMNS, ROWS = 80, 24  # what a projector shows so that the last row can read it
 MOST = 12  # lines that a pane adds to a transcript in a step
-KEYS = "space: next   b: back   r: again   q: quit"
+KEYS, LAST = "space: next   b: back   r: again   q: quit", "the end   b: back   r: again   q: quit"
 ADDRESS = re.compile(r"\{sa_family=AF_INET, sin_port=htons\((\d+)\), sin_addr=inet_addr\(\"([\d.]+)\"\)\}")
 STRACE = "strace -f -e %network -s 10 -Ao $CALLS"  # as it is typed before a program
 BORING = ("getsockopt", "setsockopt", "getsockname", "getpeername")
@@ -139,12 +139,13 @@ class PlainPane:
         """Print the lines that are new since the last time."""
         self.text()
         end = len(self.lines) - (self.lines[-1] in ("", "$ "))
+        waits = self.name == "calls" and self.lines[-1].endswith(" waits")  # to be replaced when it returns
         new = self.lines[self.shown:end]
         for line in new[:MOST]:
             print(f"{self.name:>8} | {line}", flush=True)
         if len(new) > MOST:
             print(f"{self.name:>8} | ... and {len(new) - MOST} lines more", flush=True)
-        self.shown = max(self.shown, end)
+        self.shown = max(self.shown, end - waits)
 
     def close(self):
         """End what runs in it: the terminal hangs up."""
@@ -251,7 +252,7 @@ def narrate(key, folder, speed):
         text[0] = what
         width = os.get_terminal_size(0).columns
         lines = textwrap.wrap(what, width - 2)[:3]
-        status = f"{stage.step}/{len(stage.steps)}  " + (KEYS if ready else "...")
+        status = f"{stage.step}/{len(stage.steps)}  " + ("..." if not ready else LAST if stage.step == len(stage.steps) else KEYS)
         sys.stdout.write("\033[?25l\033[2J\033[H" + "\n".join((lines + [""] * 3)[:3])
                          + "\n\033[7m" + status.ljust(width - 1) + "\033[0m")
         sys.stdout.flush()
@@ -296,13 +297,17 @@ def narrate(key, folder, speed):
 
 
 def calls(path):
-    """Follow what strace writes: a call a line, without what only asks, cut to the pane's width."""
-    names, rest, datagrams = {}, "", False
+    """Follow what strace writes: a call a line, without what only asks, cut to the pane's width. The call in
+    which the program waits stands last, until it returns."""
+    names, rest, waiting, datagrams = {}, "", "", False
     sys.stdout.write("\033[?7l")  # no line wraps
     with open(path, encoding="utf-8", errors="replace") as record:
         while True:
             more = record.read()
             rest += more
+            if more and waiting:
+                waiting = ""
+                print("\r\033[K", end="", flush=True)
             while "\n" in rest:
                 line, rest = rest.split("\n", 1)
                 pid, _, call = line.partition(" ")
@@ -321,10 +326,17 @@ def calls(path):
                 if not datagrams:  # to the kernel they are one: here as the program has them
                     call = re.sub(r"(, 0)?, NULL, (NULL|0)\)", ")", call.replace("recvfrom", "recv").replace("sendto", "send"))
                 call = re.sub(r'"(?:\\.|[^"\\])*\\[0-7](?:\\.|[^"\\])*"(\.\.\.)?', "...", call)  # not text
-                call = re.sub(r",\s+waits$", ") waits", call)
+                call = re.sub(r",\s+waits$", ") waits", call.replace(", [128 => 16]", ""))
                 call = re.sub(r"(\(\d*).*\? ERESTART.*", r"\1) = interrupted", call)
                 who = f"thread {names[pid]}: " if len(names) > 1 else ""
                 print((who + call)[:os.get_terminal_size(1).columns - 1], flush=True)
+            entered = re.match(r"(\d+) +(\w+)\((\d+)", rest)  # the number is padded
+            if not more and entered and not waiting:
+                name = entered[2] if datagrams else entered[2].replace("recvfrom", "recv").replace("sendto", "send")
+                number = names.get(entered[1], len(names) + 1)
+                who = f"thread {number}: " if max(number, len(names)) > 1 else ""
+                waiting = f"{who}{name}({entered[3]}) waits"
+                print(waiting, end="", flush=True)
             if not more:
                 time.sleep(0.05)
 
@@ -389,7 +401,7 @@ def tell(key, speed):
             stage.open()
             while stage.step < len(stage.steps):
                 stage.perform(say)
-                time.sleep(0.1)  # the calls' pane looks every 50 ms
+                time.sleep(0.2)  # the calls' pane looks every 50 ms
                 for pane in stage.panes.values():
                     pane.show()
         except Trouble as trouble:
@@ -424,7 +436,7 @@ def play(key, speed):
             subprocess.call([*server, "new-session", command + " 2>" + shlex.quote(str(note)),
                              ";", "set", "destroy-unattached", "on"], env=environment)
         except Quit:
-            self.argv = [sys.executable, os.path.abspath(__file__), "fold", *self.argv]
+            pass
         finally:
             for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
@@ -448,4 +460,4 @@ if __name__ == "__main__":
     finally:
         if sys.argv[1] == "narrate":
             sys.stderr.flush()
-            tmux("kill-server")
+            tmux("kill-session")  # its server ends with it, and says only [exited]

@@ -15,14 +15,14 @@ _PROMPT = "ends): "
 STORIES = {
     "01": dict(panes=[("server", 5), ("client", 4), ("calls", 7)], steps=[
         ("One exchange. The server asks for port 0, which means: any free one. It makes a socket, "
-         "binds it to the address, listens, and waits in accept.",
+         "binds it to the address, listens, and waits in accept. Vote: who must speak first?",
          [("server", _START, "listening on")]),
-        ("The client connects, sends, and receives. Which of the two sends first, and how do they know? "
-         "They have agreed on it: that is a protocol.",
+        ("The client connects, sends, and receives. That it sends first, and the server answers, is what "
+         "the two have agreed on: that is a protocol.",
          [("client", "./client 127.0.0.1 {port}", "received")]),
         ("Look at the calls: accept returned a new descriptor for this one client. recv gave 4 bytes, "
-         "send took 3. The server ends after one client.", []),
-        ("And where nobody listens, as on port 1? The other machine answers at once that nobody is "
+         "send took 3. Next, a client tries port 1, where nobody listens: will it wait? Vote!", []),
+        ("The other machine answers at once that nobody is "
          "there. docs/errors.md says what to do about each such line.",
          [("client", "./client 127.0.0.1 1", "refused")]),
     ]),
@@ -100,25 +100,26 @@ STORIES = {
         ("Three messages are three datagrams, and stay three, even the empty one: here boundaries are "
          "kept, where TCP has only a stream of bytes.",
          [("client", "printf 'one\\n\\nthree\\n' | ./client 127.0.0.1 {port}", "Echo: three")]),
-        ("Now the server ends. What will the next client notice? Nothing was connected that could break.",
+        ("Now the server ends. What will the next client notice? Nothing was connected that could break. "
+         "Vote!",
          [("server", "^C", "$ ")]),
         ("A machine that is there reports that nobody has the port. If a router had lost the datagram, "
          "there would be no report: silence, three tries, and an error.",
          [("client", "echo hello | ./client 127.0.0.1 {port}", "client: ")]),
     ]),
     "06": dict(panes=[("server", 6), ("client", 6), ("calls", 3)], steps=[
-        ("What lies between send and recv: two buffers. The server reads only 4 MB in a second, and draws "
-         "its queues.",
-         [("server", _START + " 4000000", "listening on")]),
-        ("The client sends 16 MB as fast as it can. Watch its bar: full, and then send BLOCKS. Who "
-         "slowed the client down?",
+        ("What lies between send and recv: two buffers. The server will read only 2 MB in a second. Next, "
+         "a client sends 16 MB as fast as it can. Does its send ever wait? Vote, and watch its bar.",
+         [("server", _START + " 2000000", "listening on")]),
+        ("The client's bar is full, and send BLOCKS. Both draw their queues for 8 seconds. Who slows the "
+         "client down?",
          [("client", "./client 127.0.0.1 {port}", "BLOCKED")]),
         ("Nobody told it: the server's full buffer did (TCP's flow control), through the client's "
-         "own full buffer. Wait for the end: nothing is lost.",
+         "own full buffer. At the end nothing is lost: \"content intact\".",
          [("server", "", "content intact")]),
         ("Now without blocking (-n): send fails with EAGAIN when the buffer is full, and poll tells when "
          "there is room again. First the server once more:",
-         [("server", _START + " 4000000", "listening on")]),
+         [("server", _START + " 2000000", "listening on")]),
         ("The program could do something else now. The bytes arrive no sooner: the slow reader decides.",
          [("client", "./client -n 127.0.0.1 {port} 9000000", "sent 9000000"),
           ("server", "", "content intact")]),

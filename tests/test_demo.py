@@ -3,6 +3,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -160,15 +161,25 @@ class Stories(kit.Tidy):
                       terminal.text())
 
     @kit.needs("tmux")
+    def test_a_signal_ends_it_as_q_does(self):
+        screen = Screen(self, "01")
+        screen.shows("0/4  space")
+        for pid, command in self.marked().items():
+            if command.endswith(b"demo\x0001\0") and b"-L" not in command and b"sh\0-c" not in command:
+                os.kill(pid, signal.SIGTERM)
+        self.assertEqual(screen.ended(), "0\n")
+        self.soonNothingLeft()
+
+    @kit.needs("tmux")
     def test_keys_drive_it_and_every_way_out_leaves_nothing(self):
         for way in ("q", "C-c", "hangup"):
             with self.subTest(way):
                 screen = Screen(self, "01")
                 screen.shows("0/4  space")
                 screen.press("Space")
-                screen.shows("1/4  space", "listening on 127.0.0.1:", "One exchange.")
+                screen.shows("1/4  space", "listening on 127.0.0.1:", "One exchange.", "\naccept(3) waits\n")
                 screen.press("Space")
-                screen.shows("2/4  space", "received 3 bytes: get", "sent 4 bytes: test")
+                screen.shows("2/4  space", "received 3 bytes: get", "sent 4 bytes: test", "\naccept(3) = 4\nrecv(4, \"test\"")
                 screen.press("b")
                 screen.shows("1/4  space")
                 self.assertNotIn("received 3", screen.tmux("capture-pane", "-p"))
@@ -179,7 +190,7 @@ class Stories(kit.Tidy):
                     screen.tmux("kill-server")
                 else:
                     screen.press(way)
-                    screen.ended()
+                    self.assertEqual(screen.ended(), "0\n")
                     screen.status.unlink()
                 self.soonNothingLeft()
 
@@ -191,7 +202,7 @@ class Played(kit.Tidy):
         screen = Screen(self, key)
         steps = len(stories.STORIES[key]["steps"])
         for step in range(steps + 1):
-            screen.shows(f"{step}/{steps}  space")
+            screen.shows(f"{step}/{steps}  " + ("space: next" if step < steps else "the end"))
             self.assertEqual(screen.wrapped(), [], f"step {step}")
             self.assertNotIn("failed", screen.tmux("capture-pane", "-p"))
             screen.press("Space")
