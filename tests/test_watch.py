@@ -43,7 +43,7 @@ class Watch(kit.Tidy):
             with self.subTest(key):
                 watch = self.start(self.course(key), env=self.environment, stdin=kit.subprocess.DEVNULL)
                 watch.expect("all is well")
-                self.assertEqual(watch.out.splitlines()[:2], [b"made " + key.encode(), b"made test-" + key.encode()])
+                self.assertEqual(watch.out.splitlines()[1:3], [b"made " + key.encode(), b"made test-" + key.encode()])
                 self.source.write_text("broken")
                 watch.expect(f"{self.source.relative_to(self.root)} was saved")
                 watch.expect(f"make {key} failed")
@@ -57,11 +57,14 @@ class Watch(kit.Tidy):
         for key in lessons.LESSONS:
             with self.subTest(key):
                 watch = self.on_terminal(self.course(key))
-                watch.expect(b"to be saved, q ends")
+                folder = lessons.LESSONS[key]["folder"]
+                watch.expect(f"watch: building and testing {folder} ...".encode())
+                watch.expect(b"waits for a save, q ends")
                 self.source.write_text("saved")
                 watch.expect(b"all is well", count=2)
                 watch.type(b"q")
                 self.assertEqual(watch.wait(), 0)
+                self.assertEqual([line for line in watch.text().splitlines() if len(line) > 80], [])
                 self.assertNothingLeft()
 
     def test_what_fails_is_looked_up_in_errors_md(self):
