@@ -199,8 +199,7 @@ static bool more(struct response *r) {
     do count = recv(r->server, received, sizeof received, 0);
     while (count == -1 && errno == EINTR); /* only a signal */
     if (count == -1) r->problem = why();
-    r->next = received;
-    r->end = received + (count > 0 ? count : 0);
+    if (count > 0) r->next = received, r->end = received + count;
     return count > 0;
 }
 
@@ -334,6 +333,7 @@ static int fetch(int server, const char *peer, const char *request) {
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     long long ms = (now.tv_sec - start.tv_sec) * 1000LL + (now.tv_nsec - start.tv_nsec) / 1000000;
+    if (isatty(STDOUT_FILENO) && r.total > 0 && r.next[-1] != '\n') puts("");
     if (r.code != 0) fprintf(stderr, "status %lld\n", r.code);
     fprintf(stderr, "received %lld bytes in %lld.%03lld seconds\n", r.total, ms / 1000, ms % 1000);
     return problem == NULL ? 0 : report("recv", peer, problem);

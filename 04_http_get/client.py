@@ -139,6 +139,7 @@ class Response:
     def __init__(self, server):
         self.server, self.received = server, b""  # received: what came and is not yet taken
         self.total, self.code = 0, 0  # bytes taken so far, printed too; the status, 0 if none came
+        self.last = b"\n"  # the byte taken last
 
     def more(self):
         """Receives more if all that came is taken. Returns false when no more comes. socket.recv"""
@@ -149,7 +150,7 @@ class Response:
         """Takes count bytes of those that came and prints them: as they are, but to a terminal, which
         they could drive, as text. Ends the program if that fails."""
         data, self.received = self.received[:count], self.received[count:]
-        self.total += len(data)
+        self.total, self.last = self.total + len(data), data[-1:]
         if os.isatty(1):
             data = "\n".join(shown(line) for line in data.split(b"\n")).encode("utf-8", "surrogateescape")
         view = memoryview(data)
@@ -268,6 +269,8 @@ def fetch(server, peer, request):
     except OSError as error:
         problem = why(error)
 
+    if os.isatty(1) and response.last != b"\n":
+        say("")
     if response.code:
         say(f"status {response.code}", to=2)
     say(f"received {response.total} bytes in {time.monotonic() - start:.3f} seconds", to=2)

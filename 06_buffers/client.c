@@ -254,20 +254,19 @@ static void draw_queue(char *line, int columns, const char *name, int bytes, int
 /* Shows the transfer at this moment: on a terminal four lines in the place of the four before,
  * anywhere else a row of CSV. */
 static void show(void) {
-    static double speed;
     char queues[2][WIDEST], rate[WIDEST], state[WIDEST];
     struct progress p = progress_now();
-    double time = (double)(p.time - start) / SECOND, step = (double)(p.time - drawn.time) / SECOND;
+    double time = (double)(p.time - start) / SECOND;
     int out = queue_length(watched, SO_SNDBUF), in = queue_length(watched, SO_RCVBUF);
 
     if (isatty(STDOUT_FILENO)) {
         struct winsize window = {0};
         ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
         int columns = window.ws_col < 1 ? 80 : window.ws_col < WIDEST ? window.ws_col : WIDEST;
-        if (step > 0.05) speed = (double)(p.bytes - drawn.bytes) / step / 1e6;
         draw_queue(queues[0], columns, "send queue", out, buffer_size(watched, SO_SNDBUF));
         draw_queue(queues[1], columns, "recv queue", in, buffer_size(watched, SO_RCVBUF));
-        snprintf(rate, (size_t)columns, "%.1f s, %lld bytes, %.2f MB/s", time, p.bytes, speed);
+        snprintf(rate, (size_t)columns, "%.1f s, %lld bytes, %.2f MB/s", time, p.bytes,
+                 time > 0 ? (double)p.bytes / time / 1e6 : 0);
         snprintf(state, (size_t)columns,
                  p.since == 0 ? "%lld %ss" : "%lld %ss, BLOCKED since %.1f s", p.calls, call,
                  (double)(p.since - start) / SECOND);

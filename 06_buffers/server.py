@@ -35,7 +35,7 @@ USAGE = """usage: server [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]
 progress = types.SimpleNamespace(bytes=0, calls=0, partial=0, again=0, blocked=0, since=0,
                                  content=", content intact")
 # drawn: the progress in the last row or picture; stopped: by a signal
-output = types.SimpleNamespace(drawn=None, speed=0, error=None, stopped=False)
+output = types.SimpleNamespace(drawn=None, error=None, stopped=False)
 lock = threading.Lock()  # of progress
 finished = threading.Event()  # wakes the watcher
 
@@ -209,20 +209,18 @@ def queue_drawn(columns, name, count, limit):
 def show():
     """Shows the transfer at this moment: on a terminal four lines in the place of the four before,
     anywhere else a row of CSV."""
-    p, last = progress_now(), output.drawn
+    p = progress_now()
     moment = p.time - p.start
     going, coming = queue_length(p.socket, socket.SO_SNDBUF), queue_length(p.socket, socket.SO_RCVBUF)
     if os.isatty(1):
         window = struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
         columns = min(window[1] or 80, WIDEST)
-        if last and p.time - last.time > 0.05:
-            output.speed = (p.bytes - last.bytes) / (p.time - last.time) / 1e6
         state = f", BLOCKED since {p.since - p.start:.1f} s" if p.since else ""
         lines = [queue_drawn(columns, "send queue", going, buffer_size(p.socket, socket.SO_SNDBUF)),
                  queue_drawn(columns, "recv queue", coming, buffer_size(p.socket, socket.SO_RCVBUF)),
-                 f"{moment:.1f} s, {p.bytes} bytes, {output.speed:.2f} MB/s"[:columns - 1],
+                 f"{moment:.1f} s, {p.bytes} bytes, {p.bytes / max(moment, 1e-9) / 1e6:.2f} MB/s"[:columns - 1],
                  f"{p.calls} {CALL}s{state}"[:columns - 1]]
-        start = "\033[4A" if last else ""  # four lines up
+        start = "\033[4A" if output.drawn else ""  # four lines up
         error = say(start + "\r" + "\033[K\n".join(lines) + "\033[K")
     else:
         error = say(f"{moment:.3f},{p.bytes},{going},{coming},{p.calls},{p.partial},"

@@ -836,12 +836,12 @@ class Client(Site):
 
     def test_a_terminal_gets_no_control_characters(self):
         seen, err = self.seen(b"HTTP/1.1 200 \x1b]0;x\x07\r\n\r\n\x1b[2J\xe4\xbd\xa0\xff\nend")
-        self.assertEqual(seen, "HTTP/1.1 200 \\x1b]0;x\\x07\\r\n\\r\n\\x1b[2J你\\xff\nend")
+        self.assertEqual(seen, "HTTP/1.1 200 \\x1b]0;x\\x07\\r\n\\r\n\\x1b[2J你\\xff\nend\n")  # and the line ends
         self.assertNotIn(b"\x1b", err)
 
     def test_a_terminal_gets_the_characters_of_a_long_line_whole(self):
         line = "你" * 700 + "12345"  # the halves that are sent meet between two characters
-        self.assertEqual(self.seen(b"HTTP/1.1 200 \r\n\r\n" + line.encode())[0], "HTTP/1.1 200 \\r\n\\r\n" + line)
+        self.assertEqual(self.seen(b"HTTP/1.1 200 \r\n\r\n" + line.encode())[0], "HTTP/1.1 200 \\r\n\\r\n" + line + "\n")
 
     def test_a_large_response_in_constant_memory(self):
         block, count = os.urandom(1 << 20), 64
