@@ -481,7 +481,7 @@ int main(int argc, char *argv[]) {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
     char name[ADDRESS_SIZE];
-    rlim_t threads = 0;
+    int threads = 0;
     int error = 0, spare;
 
     read_arguments(argc, argv);
@@ -505,11 +505,15 @@ int main(int argc, char *argv[]) {
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     flockfile(stdout); /* nobody prints before the first line */
-    for (rlim_t most = allowed_threads(); threads < most && error == 0; threads++)
+    const int most = (int)allowed_threads();
+    atomic_store(&idle, most); /* those that are still to come count as well */
+    for (; threads < most && error == 0; threads++)
         error = pthread_create(&thread, &attributes, work, name);
-    if (error != 0) threads--, report("pthread_create", name, strerror(error));
+    if (error != 0) {
+        report("pthread_create", name, strerror(error));
+        atomic_fetch_sub(&idle, most - --threads);
+    }
     if (threads == 0) return 1;
-    atomic_fetch_add(&idle, (int)threads);
     printf("listening on %s\n", name);
     funlockfile(stdout);
     for (;;) pause(); /* the signals end it */

@@ -350,6 +350,13 @@ class Patience(Site):
                 peer.settimeout(3 * SILENCE)
                 self.assertEqual(code(kit.receive_all(peer)), 408)
 
+    def test_a_visitor_who_comes_while_the_pool_starts_is_not_hurried(self):
+        port = free_port()  # the first line comes when all threads are there
+        server = self.start([*self.command("server"), "127.0.0.1", str(port)])
+        early = self.wait_for(server, port)
+        self.assertEqual(kit.ready([early], 3), [], "HURRY is 1 second")
+        early.close()
+
     def test_a_visitor_who_drips_gets_408_after_30_seconds(self):
         server = self.server()
         with self.connect(server) as peer:
