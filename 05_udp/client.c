@@ -92,21 +92,17 @@ static size_t printable(const char *text, size_t size) {
 /* Writes bytes into text as a C string literal would show them: one message, one line. Returns
  * text, of 4 * count + 1 bytes. */
 static char *shown(const char *bytes, size_t count, char *text) {
-    static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
+    static const char letters[256] = {['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r', ['\\'] = '\\'};
     char *end = text;
     for (size_t i = 0, length; i < count; i += length) {
-        length = printable(bytes + i, count - i);
-        if (length == 1 && bytes[i] != '\\') {
-            *end++ = bytes[i]; /* nearly always, so it comes first */
-        } else if (length > 1) {
-            memcpy(end, bytes + i, length);
-            end += length;
-        } else {
-            const char *found = memchr(special, bytes[i], 4);
-            end += found != NULL ? snprintf(end, 3, "\\%c", letters[found - special])
-                                 : snprintf(end, 5, "\\x%02x", (unsigned char)bytes[i]);
-            length = 1;
-        }
+        unsigned char c = (unsigned char)bytes[i];
+        length = letters[c] != '\0' ? 0 : printable(bytes + i, count - i);
+        memcpy(end, bytes + i, length);
+        end += length;
+        if (length > 0) continue;
+        end += letters[c] != '\0' ? snprintf(end, 3, "\\%c", letters[c])
+                                  : snprintf(end, 5, "\\x%02x", c);
+        length = 1;
     }
     *end = '\0';
     return text;
