@@ -174,15 +174,14 @@ static bool accept_failed(const char *name) {
 static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one */
 static atomic_int idle;         /* threads that have no visitor */
 
-/* The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it
- * for the visitor; NULL means that nothing is wrong so far. RFC 9110 15 */
+/* The functions below return a status as the text "CODE REASON: EXPLANATION", NULL as long as
+ * nothing is wrong. RFC 9110 15 */
 static const char ok[] = "200 OK: This page came through a TCP socket, in answer to your request:";
 static const char moved[] = "301 Moved Permanently: a directory ends in /";
 static const char forbidden[] = "403 Forbidden: this is not for you";
 static const char not_found[] = "404 Not Found: there is no such file";
-static const char busy[] = "503 Service Unavailable: try again later";
-static const char silent[] = "408 Request Timeout: nothing came for too long";
-static const char too_slow[] = "408 Request Timeout: 30 seconds are over";
+static const char too_slow[] =
+    "408 Request Timeout: silent for too long, or over 30 seconds in all";
 static const char left_early[] = "left before the end of the request";
 static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
 
@@ -190,48 +189,38 @@ static const char bad_line[] = "400 Bad Request: the first line must be METHOD T
  * what follows. Returns NULL, left_early, 400, 408, 414 or 431. RFC 9112 2.2 */
 static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
     struct timespec now;
-    struct timeval patience = {0};
-    bool skipped = false; /* one empty line may come first */
     request[0] = '\0';
     clock_gettime(CLOCK_MONOTONIC, &now);
-    time_t deadline = now.tv_sec + PATIENCE;
+    const time_t deadline = now.tv_sec + PATIENCE;
     for (size_t size = 0; size < HEAD_SIZE; clock_gettime(CLOCK_MONOTONIC, &now)) {
-        time_t silence = atomic_load(&idle) > 0 ? SILENCE : HURRY;
-        patience.tv_sec = deadline - now.tv_sec < silence ? deadline - now.tv_sec : silence;
-        if (patience.tv_sec <= 0) return too_slow;
+        time_t silence = atomic_load(&idle) > 0 ? SILENCE : HURRY, left = deadline - now.tv_sec;
+        struct timeval patience = {.tv_sec = left < silence ? left : silence};
+        if (left <= 0) return too_slow;
         setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && errno == EINTR) continue; /* only a signal */
-        if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return patience.tv_sec < silence ? too_slow : silent;
+        if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return too_slow;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
-        if (!skipped && strncmp(request, "\r\n", 2) == 0) {
-            memmove(request, request + 2, (size -= 2) + 1);
-            skipped = true;
+        char *start = request + (strncmp(request, "\r\n", 2) == 0 ? 2 : 0); /* may come first */
+        char *crlf = strstr(start, "\n\r\n"), *lf = strstr(start, "\n\n");
+        char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* \n will do */
+        if (end != NULL) {
+            end[2] = '\0';
+            memmove(request, start, strlen(start) + 1);
+            return NULL;
         }
-        char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
-        bool bare = lf != NULL && (crlf == NULL || lf < crlf); /* line feeds alone will do */
-        if (bare || crlf != NULL) return *(bare ? lf + 2 : crlf + 3) = '\0', NULL;
         if (strlen(request) < size) return "400 Bad Request: a zero byte";
-        char *line = strchr(request, '\n'), *version = strstr(request, " HTTP/");
+        char *line = strchr(start, '\n'), *version = strstr(start, " HTTP/");
         if (line != NULL && (version == NULL || version > line)) return bad_line; /* HTTP/0.9 */
     }
     return strchr(request, '\n') == NULL ? "414 URI Too Long: 8192 bytes are the limit"
                                          : "431 Request Header Fields Too Large: over 8192 bytes";
 }
 
-/* Returns how many header lines of the head have this name, which ends in a colon. RFC 9112 5 */
-static int count_headers(const char *head, const char *name) {
-    int count = 0;
-    for (const char *line = strchr(head, '\n'); line != NULL; line = strchr(line + 1, '\n'))
-        if (strncasecmp(line + 1, name, strlen(name)) == 0) count++;
-    return count;
-}
-
-/* Checks a whole head. Returns NULL for a GET or HEAD that may be answered, else 400, 405, 501
- * or 505. RFC 9112 3 to 5 */
-static const char *check_head(const char *head) {
+/* Checks a whole head. Returns NULL for a GET or HEAD that may be answered, and whether a body
+ * follows in body; else 400, 405, 501 or 505. RFC 9112 3 to 6 */
+static const char *check_head(const char *head, bool *body) {
     static const char others[] = "POST PUT DELETE CONNECT OPTIONS TRACE ";
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -242,19 +231,19 @@ static const char *check_head(const char *head) {
     char major[2], minor[2];
     int used = 0, hosts = 0;
     sscanf(head, "%*[^ \t\r\n]%*1[ ]%*[^ \t\r\n]%*1[ ]HTTP/%1[0-9].%1[0-9]%n", major, minor, &used);
-    const char *end = head + used + (head[used] == '\r');
-    if (used == 0 || *end != '\n' || head[strspn(head, token)] != ' ') return bad_line;
+    const char *line = head + used + (head[used] == '\r');
+    if (used == 0 || *line++ != '\n' || head[strspn(head, token)] != ' ') return bad_line;
     if (major[0] != '1') return "505 HTTP Version Not Supported: this server speaks HTTP/1.1";
 
-    for (const char *line = end + 1; *line != '\0' && *line != '\r' && *line != '\n'; line++) {
+    for (; *line != '\r' && *line != '\n'; line = strchr(line, '\n') + 1) {
         size_t name = strspn(line, token);
         if (name == 0 || line[name] != ':') return "400 Bad Request: a header is NAME: VALUE";
-        if (strncasecmp(line, "Host:", 5) == 0) {
-            line += 5 + strspn(line + 5, " \t");
-            line += strcspn(line, " \t\r\n\"#,/<>?@\\^`{|}");
-            hosts += line[strspn(line, " \t\r")] == '\n' ? 1 : 2; /* no name: as bad as two */
-        }
-        if ((line = strchr(line, '\n')) == NULL) return "400 Bad Request: a line without end";
+        if (strncasecmp(line, "Content-Length:", 15) == 0) *body = true;
+        if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) *body = true;
+        if (strncasecmp(line, "Host:", 5) != 0) continue;
+        line += 5 + strspn(line + 5, " \t");
+        line += strcspn(line, " \t\r\n\"#,/<>?@\\^`{|}");
+        hosts += line[strspn(line, " \t\r")] == '\n' ? 1 : 2; /* no name: as bad as two */
     }
     if (hosts > 1 || (hosts == 0 && minor[0] != '0'))
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1";
@@ -325,8 +314,8 @@ static const char *open_target(const char *head, int *file, const char **type, l
     char path[HEAD_SIZE + sizeof "index.html"];
     struct stat info = {0};
     size_t length;
-    const char *target = find_path(head, &length), *status = decode(target, length, path);
-    if (status != NULL) return status;
+    const char *target = find_path(head, &length), *wrong = decode(target, length, path);
+    if (wrong != NULL) return wrong;
     if (length > 0 && target[0] != '/') return "400 Bad Request: the target is no path";
     bool folder = length == 0 || path[strlen(path) - 1] == '/';
     if (root == -1) return length == 0 || strcmp(path, "/") == 0 ? ok : not_found;
@@ -334,7 +323,7 @@ static const char *open_target(const char *head, int *file, const char **type, l
     if (folder) strcat(path, "index.html");
     const char *file_type = content_type(path); /* before path is cut up */
     if ((*file = open_below(path)) == -1) {
-        if (errno == EMFILE || errno == ENFILE) return busy;
+        if (errno == EMFILE || errno == ENFILE) return "503 Service Unavailable: try again later";
         bool none = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
         return none ? not_found : forbidden;
     }
@@ -402,58 +391,51 @@ static int serve_client(int client) {
     struct sockaddr_storage address = {0};
     struct timeval patience = {.tv_sec = SILENCE};
     socklen_t size = sizeof address;
-    const char *type = "text/html";
+    const char *type = "text/html", *problem = NULL;
     long long length = 0;
-    int file = -1, error;
+    bool body = false;
+    int file = -1;
 
     getpeername(client, (struct sockaddr *)&address, &size);
     address_name(&address, size, peer);
     setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const char *status = receive_head(client, request);
     if (status == left_early) return report("recv", peer, left_early);
-    if (status == NULL) status = check_head(request);
+    if (status == NULL) status = check_head(request, &body);
     if (status == NULL) status = open_target(request, &file, &type, &length);
-
-    /* the head and, in the same send, as much of the body as fits */
     if (file == -1) length = (long long)write_page(page, status, request);
     size_t used = write_head(answer, status, type, length, request);
     if (strncmp(request, "HEAD ", 5) == 0) length = 0;
     if (file == -1) memcpy(answer + used, page, (size_t)length), used += (size_t)length;
     long long left = file == -1 ? 0 : length; /* in the file */
-    ssize_t count;
-    do {
-        size_t part = ANSWER_SIZE - used;
-        if (left < (long long)part) part = (size_t)left;
-        count = part == 0 ? 0 : read(file, answer + used, part);
+
+    do { /* the head and, in the same send, as much of the body as fits */
+        size_t part = left < (long long)(ANSWER_SIZE - used) ? (size_t)left : ANSWER_SIZE - used;
+        ssize_t count = part > 0 ? read(file, answer + used, part) : 0;
+        if (part > 0 && count <= 0) problem = "the file is shorter than it was";
         if (count > 0) used += (size_t)count, left -= count;
-        error = send_all(client, answer, used) == -1 ? errno : 0;
+        if (send_all(client, answer, used) == -1)
+            problem = errno == EAGAIN || errno == EWOULDBLOCK ? "nothing was taken for 10 seconds"
+                                                              : strerror(errno);
         used = 0;
-    } while (error == 0 && left > 0 && count > 0);
+    } while (problem == NULL && left > 0);
     if (file != -1) close(file);
-    if (error == EAGAIN || error == EWOULDBLOCK)
-        return report("send", peer, "nothing was taken for 10 seconds");
-    if (error != 0) return report("send", peer, strerror(error));
-    if (left > 0) return report("read", peer, "the file is shorter than it was");
+    if (problem != NULL) return report("send", peer, problem);
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
            status, length);
-    if (status == silent) return 0; /* nothing is unread */
-    if (status[0] >= '4' || count_headers(request, "Content-Length:") > 0 ||
-        count_headers(request, "Transfer-Encoding:") > 0)
-        take_rest(client, answer);
+    if (body || (status[0] >= '4' && status != too_slow)) take_rest(client, answer);
     return 0;
 }
 
-/* Raises the limit of descriptors as far as needed and possible. Returns how many threads it
- * allows: each needs two, for its visitor and a file. POSIX setrlimit(2) */
-static rlim_t allowed_threads(void) {
+/* Sets the limit of descriptors to what the pool needs, or as far as we may. Returns how many
+ * threads it allows: each needs two, for its visitor and a file. POSIX setrlimit(2) */
+static int allowed_threads(void) {
     struct rlimit limit = {0};
     const rlim_t wanted = 2 * POOL_SIZE + 16; /* 16: for all that is open anyway */
     getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted) limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    rlim_t most = limit.rlim_cur < 18 ? 1 : (limit.rlim_cur - 16) / 2;
-    return most < POOL_SIZE ? most : POOL_SIZE;
+    return limit.rlim_cur < 18 ? 1 : (int)((limit.rlim_cur - 16) / 2);
 }
 
 /* What each thread of the pool runs: visitor after visitor, for ever. */
@@ -477,8 +459,7 @@ int main(int argc, char *argv[]) {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
     char name[ADDRESS_SIZE];
-    int threads = 0;
-    int error = 0, spare;
+    int threads = 0, error = 0, spare;
 
     read_arguments(argc, argv);
     while ((spare = open("/dev/null", O_RDWR)) != -1 && spare <= STDERR_FILENO) continue;
@@ -501,14 +482,12 @@ int main(int argc, char *argv[]) {
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     flockfile(stdout); /* nobody prints before the first line */
-    const int most = (int)allowed_threads();
+    const int most = allowed_threads();
     atomic_store(&idle, most); /* those that are still to come count as well */
-    for (; threads < most && error == 0; threads++)
-        error = pthread_create(&thread, &attributes, work, name);
-    if (error != 0) {
-        report("pthread_create", name, strerror(error));
-        atomic_fetch_sub(&idle, most - --threads);
-    }
+    while (threads < most && (error = pthread_create(&thread, &attributes, work, name)) == 0)
+        threads++;
+    atomic_fetch_sub(&idle, most - threads);
+    if (error != 0) report("pthread_create", name, strerror(error));
     if (threads == 0) return 1;
     printf("listening on %s\n", name);
     funlockfile(stdout);

@@ -130,15 +130,13 @@ root = None  # the descriptor of ROOT, None without one
 busy, pool = set(), 0  # the threads that talk with a visitor; how many there are in all
 logging = threading.Lock()  # a pipe takes a long line in pieces: no other may come between them
 
-# The functions below return a status as the text "CODE REASON", with ": EXPLANATION" behind it for
-# the visitor; None means that nothing is wrong so far. RFC 9110 15
+# The functions below return a status as the text "CODE REASON: EXPLANATION", None as long as
+# nothing is wrong. RFC 9110 15
 OK = "200 OK: This page came through a TCP socket, in answer to your request:"
 MOVED = "301 Moved Permanently: a directory ends in /"
 FORBIDDEN = "403 Forbidden: this is not for you"
 NOT_FOUND = "404 Not Found: there is no such file"
-BUSY = "503 Service Unavailable: try again later"
-SILENT = "408 Request Timeout: nothing came for too long"
-TOO_SLOW = "408 Request Timeout: 30 seconds are over"
+TOO_SLOW = "408 Request Timeout: silent for too long, or over 30 seconds in all"
 LEFT_EARLY = "left before the end of the request"
 BAD_LINE = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1"
 
@@ -147,6 +145,7 @@ REQUEST_LINE = re.compile(TOKEN + rb" [^ \t\r\n]+ HTTP/([0-9])\.([0-9])\r?\n")
 HOST = re.compile(rb"""\nHost:[ \t]*[^ \t\r\n"#,/<>?@\\^`{|}]*[ \t]*\r?(?=\n)""", re.I)
 HEADER_LINES = re.compile(rb"(?:%s:[^\n]*\n)*\r?\n\Z" % TOKEN)
 CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+BODY = re.compile(rb"\n(?:Content-Length|Transfer-Encoding):", re.I)
 TYPES = {
     ".html": "text/html; charset=utf-8", ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8", ".css": "text/css; charset=utf-8",
@@ -160,40 +159,32 @@ def receive_head(client):
     """Receives until the empty line that ends the head, which it keeps, and cuts off what follows.
     Returns the head and None, LEFT_EARLY, 400, 408, 414 or 431. RFC 9112 2.2"""
     request, deadline = b"", time.monotonic() + PATIENCE
-    skipped = False  # one empty line may come first
     while len(request) < HEAD_SIZE:
         left = deadline - time.monotonic()
         if left <= 0:
             return request, TOO_SLOW
-        silence = SILENCE if len(busy) < pool else HURRY
-        client.settimeout(min(left, silence))
+        client.settimeout(min(left, SILENCE if len(busy) < pool else HURRY))
         try:
             received = client.recv(HEAD_SIZE - len(request))
         except socket.timeout:
-            return request, TOO_SLOW if left < silence else SILENT
+            return request, TOO_SLOW
         except OSError:
             received = b""
         if not received:
             return request, LEFT_EARLY
         request += received
-        if not skipped and request.startswith(b"\r\n"):
-            request, skipped = request[2:], True
-        end = re.search(rb"\n\r?\n", request)  # line feeds alone will do
-        head = request[:end.end()] if end else request
+        start = request[2:] if request.startswith(b"\r\n") else request  # may come first
+        end = re.search(rb"\n\r?\n", start)  # line feeds alone will do
+        head = start[:end.end()] if end else start
         if b"\0" in head:
             return head[:head.index(b"\0")], "400 Bad Request: a zero byte"
         if end:
             return head, None
-        line, newline, _ = request.partition(b"\n")
+        line, newline, _ = start.partition(b"\n")
         if newline and b" HTTP/" not in line:
             return request, BAD_LINE  # HTTP/0.9
     return request, ("431 Request Header Fields Too Large: over 8192 bytes" if b"\n" in request
                      else "414 URI Too Long: 8192 bytes are the limit")
-
-
-def count_headers(head, name):
-    """Returns how many header lines of the head have this name, which ends in a colon. RFC 9112 5"""
-    return head.lower().count(b"\n" + name.lower())
 
 
 def check_head(head):
@@ -208,7 +199,7 @@ def check_head(head):
         return "505 HTTP Version Not Supported: this server speaks HTTP/1.1"
     if not HEADER_LINES.match(head, line.end()):
         return "400 Bad Request: a header is NAME: VALUE"
-    hosts = count_headers(head, b"Host:")
+    hosts = head.lower().count(b"\nhost:")
     if hosts > 1 or len(HOST.findall(head)) < hosts or (hosts == 0 and line[2] != b"0"):
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1"
     method = head.split(b" ")[0]
@@ -278,7 +269,9 @@ def open_target(head):
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
             return NOT_FOUND, *nothing
-        return BUSY if error.errno in (errno.EMFILE, errno.ENFILE) else FORBIDDEN, *nothing
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return "503 Service Unavailable: try again later", *nothing
+        return FORBIDDEN, *nothing
     info = os.fstat(file)
     if stat.S_ISREG(info.st_mode):
         return OK, file, content_type(path), info.st_size
@@ -366,27 +359,23 @@ def serve_client(client, address):
         if file is not None:
             os.close(file)
     if left:
-        return report("read", peer, "the file is shorter than it was")
+        return report("send", peer, "the file is shorter than it was")
     line = re.split(rb"[\r\n]", request)[0]
     with logging:
         say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
-    if status == SILENT:
-        return 0  # nothing is unread
-    if (status[0] >= "4" or count_headers(request, b"Content-Length:")
-            or count_headers(request, b"Transfer-Encoding:")):
+    if BODY.search(request) or (status[0] >= "4" and status != TOO_SLOW):
         take_rest(client)
     return 0
 
 
 def allowed_threads():
-    """Returns how many threads the limit of descriptors allows, which it raises where it may: each
-    needs two, for its visitor and a file. resource.setrlimit"""
-    wanted = 2 * POOL_SIZE + 16
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return POOL_SIZE if soft == resource.RLIM_INFINITY else min(POOL_SIZE, max(1, (soft - 16) // 2))
+    """Sets the limit of descriptors to what the pool needs, or as far as it may. Returns how many
+    threads it allows: each needs two, for its visitor and a file. resource.setrlimit"""
+    wanted = 2 * POOL_SIZE + 16  # 16: for all that is open anyway
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = wanted if most == resource.RLIM_INFINITY else min(most, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    return max(1, (limit - 16) // 2)
 
 
 def work(listener, name):

@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static char request[HEAD_SIZE + 1], page[PAGE_SIZE], answer[ANSWER_SIZE];
     const char *type = "";
     long long length = 0;
+    bool body = false;
     int file = -1, ends[2];
     if (size == 0 || size > 3 * HEAD_SIZE) return 0;
     if (root == -1 && data[0] % 2) root = open("04_http_get/www", O_RDONLY | O_DIRECTORY);
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     close(ends[1]);
     if (strlen(request) > HEAD_SIZE) abort();
     if (status == left_early) return 0;
-    if (status == NULL) status = check_head(request);
+    if (status == NULL) status = check_head(request, &body);
     if (status == NULL) status = open_target(request, &file, &type, &length);
     if (status == ok && strncmp(request, "GET ", 4) != 0 && strncmp(request, "HEAD ", 5) != 0)
         abort();
