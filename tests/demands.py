@@ -3,12 +3,14 @@ names its lesson; the cases then run for C and for Python.
 
 Throughout, `peer` is a socket of the test's own that plays the other side.
 """
+import errno
 import os
 import pty
 import resource
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -116,11 +118,8 @@ class Interface:
         self.assertEqual((status, out, err), (
             1, "", f"server: bind 127.0.0.1:{port}: Address already in use\n"))
 
+    @kit.ipv6
     def test_it_works_over_ipv6(self):
-        try:
-            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-        except OSError:
-            self.skipTest("needs ::1, IPv6 on the loopback interface")
         server = self.server("got {}", host="::1")
         self.assertEqual(server.address[0], "::1")
         client = self.client(server.port, host="::1")
@@ -146,6 +145,70 @@ class Interface:
     def test_only_the_first_braces_stand_for_what_came(self):
         server = self.server("<{}|{}>")
         talk(self.connect(server), b"a{}b", b"<a{}b|{}>")
+
+
+class Addresses:
+    """HOST is a name that has two addresses, one of which does not work."""
+
+    name, kind = "twin.test", socket.SOCK_STREAM
+    programs = ("server", "client")
+    arguments = ()  # the client's, behind HOST and PORT
+    dead = "connect {}: Connection refused"  # the client on an address whose port is only bound
+
+    def target(self, port):
+        """The client's arguments that stand for the name and a port."""
+        return [self.name, str(port), *self.arguments]
+
+    def held(self, addresses):
+        """Bind one port on each address, so that nobody else can. Returns {address: socket}, port."""
+        while True:
+            sockets, port = {}, 0
+            try:
+                for address in addresses:
+                    sockets[address] = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, self.kind)
+                    self.addCleanup(sockets[address].close)
+                    sockets[address].bind((address, port))
+                    port = sockets[address].getsockname()[1]
+                return sockets, port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or port == 0:
+                    raise
+                for each in sockets.values():  # another program has that port on the second
+                    each.close()
+
+    def each_address_is_tried(self, *addresses):
+        """The server binds the one whose port is free, the client finds it, whichever it is: in one
+        of the two it is not the first."""
+        under = self.naming(self.name, *addresses)
+        for free in addresses:
+            with self.subTest(free=free):
+                held, port = self.held(addresses)
+                held[free].close()
+                server = self.start([*under, *self.command(self.programs[0]), self.name, str(port)])
+                self.assertEqual(server.address, (free, port))
+                status, _, err = self.run_program([*under, *self.command(self.programs[1]), *self.target(port)], b"hi\n")
+                self.assertEqual(status, 0, err)
+
+    def test_each_address_of_a_name_is_tried(self):
+        self.each_address_is_tried("127.0.0.5", "127.0.0.6")
+
+    @kit.ipv6
+    def test_each_address_of_a_name_is_tried_in_both_families(self):
+        self.each_address_is_tried("127.0.0.5", "::1")
+
+    def test_when_no_address_of_a_name_works_the_last_one_is_named(self):
+        addresses = "127.0.0.5", "127.0.0.6"
+        under = self.naming(self.name, *addresses)
+        _, port = self.held(addresses)
+        _, order, _ = self.run_program([*under, sys.executable, "-c", "import socket, sys; print(*("
+                                        "a[4][0] for a in socket.getaddrinfo(sys.argv[1], 1, type=int(sys.argv[2]))))",
+                                        self.name, str(int(self.kind))])
+        self.assertEqual(sorted(order.split()), sorted(addresses))  # getaddrinfo may sort them
+        last = f"{order.split()[-1]}:{port}"
+        for program, arguments, expected in ((self.programs[0], [self.name, str(port)], "bind {}: Address already in use"),
+                                             (self.programs[1], self.target(port), self.dead)):
+            self.assertEqual(self.run_program([*under, *self.command(program), *arguments], b"hi\n"),
+                             (1, "", f"{program}: {expected.format(last)}\n"))
 
 
 class Defaults:

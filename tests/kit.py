@@ -47,6 +47,16 @@ def needs(command, package=None):
                                f"needs {command}: apt-get install {package or command}")
 
 
+def has_ipv6():
+    """Whether ::1 is an address of this machine."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        return True
+    except OSError:
+        return False
+
+
+ipv6 = unittest.skipUnless(has_ipv6(), "needs ::1, IPv6 on the loopback interface")
 linux = unittest.skipUnless(os.path.exists("/proc/self/task"), "needs /proc, as Linux has it")
 
 
@@ -108,6 +118,21 @@ class Case(unittest.TestCase):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         return folder
+
+    def naming(self, name, *addresses):
+        """Argv that runs the command after it where name has these addresses: in a mount namespace of
+        its own, with a hosts(5) file of ours. Skips the case where the system has none, or forbids it."""
+        if not shutil.which("unshare"):
+            self.skipTest("needs unshare, which Linux has: apt-get install util-linux")
+        hosts = tempfile.NamedTemporaryFile("w")
+        self.addCleanup(hosts.close)
+        hosts.write("".join(f"{address} {name}\n" for address in addresses))
+        hosts.flush()
+        under = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts.name]
+        status, _, err = self.run_program([*under, "true"])
+        if status != 0:
+            self.skipTest(f"needs a mount namespace and a mount in it: {err.strip()}")
+        return under
 
     def run_program(self, argv, stdin=b"", **keywords):
         """Run a command to its end; return (exit status, stdout, stderr), both as text."""

@@ -158,6 +158,13 @@ class Interface(demands.Interface):
     lesson = "01_basic"
 
 
+@kit.both
+class Addresses(demands.Addresses):
+    """A name with several addresses."""
+
+    lesson = "01_basic"
+
+
 class Defaults(demands.Defaults, kit.Case):
     """The defaults of lesson 01."""
 

@@ -217,6 +217,13 @@ class Interface(Gbk):
             self.assertEqual(self.run_program([*self.command("gbk_client"), *arguments])[0], 2)
 
 
+@kit.both
+class Addresses(Gbk, demands.Addresses):
+    """A name with several addresses."""
+
+    programs = ("gbk_server", "gbk_client")
+
+
 class Same(Gbk, kit.Case):
     """C and Python side by side: what they print is the same."""
 

@@ -124,6 +124,13 @@ class Interface(demands.Interface):
     lesson, surplus = "02_echo_loop", {"server": 4, "client": 3}
 
 
+@kit.both
+class Addresses(demands.Addresses):
+    """A name with several addresses."""
+
+    lesson = "02_echo_loop"
+
+
 class Defaults(demands.Defaults, kit.Case):
     """The defaults of lesson 02."""
 

@@ -318,6 +318,13 @@ class Interface(demands.Interface):
     lesson, surplus = "03_threaded", {"server": 5, "client": 3}
 
 
+@kit.both
+class Addresses(demands.Addresses):
+    """A name with several addresses."""
+
+    lesson = "03_threaded"
+
+
 class Defaults(demands.Defaults, kit.Case):
     """The defaults of lesson 03."""
 

@@ -15,6 +15,7 @@ import threading
 import time
 import unittest
 
+import demands
 import kit
 
 SILENCE = 10  # seconds after which both programs give up on a silent peer
@@ -327,11 +328,8 @@ class Requests(Site):
         for peer in idle:
             peer.close()
 
+    @kit.ipv6
     def test_ipv6(self):
-        try:
-            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-        except OSError:
-            self.skipTest("no IPv6 on this machine")
         server = self.server(host="::1")
         status, out, _ = self.run_program(self.command("client") + [f"http://[::1]:{server.port}/"])
         self.assertEqual((status, out[:15]), (0, "HTTP/1.1 200 OK"))
@@ -894,6 +892,16 @@ class Client(Site):
 
 
 @kit.both
+class Addresses(demands.Addresses):
+    """A name with several addresses, in a URL."""
+
+    lesson = "04_http_get"
+
+    def target(self, port):
+        return [f"http://{self.name}:{port}/"]
+
+
+@kit.both
 class RealServers(Site):
     """The client against the servers of the real world."""
 
@@ -971,6 +979,16 @@ class PortCheck(Site):
             expected = [f"127.0.0.1:{port} open", f"127.0.0.1:{closed} closed"]
             self.assertEqual(self.check("127.0.0.1", port, closed), (0, expected, ""))
             self.assertEqual(self.check(port, f"{closed}-{closed}"), (0, expected, ""))
+
+    def test_each_address_of_a_name_is_checked(self):
+        addresses = "127.0.0.5", "127.0.0.6"
+        under = self.naming("twin.test", *addresses)
+        with socket.create_server((addresses[0], 0)) as listener, socket.socket() as bound:
+            port = listener.getsockname()[1]
+            bound.bind((addresses[1], port))
+            status, out, err = self.run_program([*under, *self.command("port_check"), "twin.test", str(port)])
+        self.assertEqual((status, sorted(out.splitlines()), err), (
+            0, [f"127.0.0.5:{port} open", f"127.0.0.6:{port} closed"], ""))
 
     def test_a_range_of_1000_ports(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:

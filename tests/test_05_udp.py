@@ -1,4 +1,5 @@
 """Lesson 05, datagrams: the plain pair, the numbered pair and the relay, in C and in Python."""
+import contextlib
 import os
 import pathlib
 import random
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import threading
 
+import demands
 import kit
 
 LARGEST = 65507  # bytes of text in an IPv4 datagram
@@ -383,6 +385,49 @@ class Numbered(Datagrams):
         gone.close()
         self.assertEqual(self.talk(port, "x\n"),
                          (1, [], f"numbered_client: recv 127.0.0.1:{port}: Connection refused\n"))
+
+
+@kit.both
+class Addresses(demands.Addresses):
+    """A name with several addresses. A port that is only bound takes datagrams and stays silent."""
+
+    lesson, kind = "05_udp", socket.SOCK_DGRAM
+    dead = "recv {}: no answer, sent 3 times, 1 second each"
+
+    def two_lines(self, dead):
+        """Two lines to the name, of which first one and then the other address has no server: dead()
+        does with the socket there what is to be done. All are answered. Returns these sockets."""
+        addresses, sockets = ("127.0.0.5", "127.0.0.6"), []
+        under = self.naming(self.name, *addresses)
+        for live, other in (addresses, addresses[::-1]):
+            held, port = self.held(addresses)
+            held[live].close()
+            server = self.start([*self.command(self.programs[0]), live, str(port)])
+            server.expect("listening on ")
+            dead(held[other])
+            self.assertEqual(self.run_program([*under, *self.command(self.programs[1]), self.name, str(port)], b"one\ntwo\n"),
+                             (0, "Echo: one\nEcho: two\n", ""))
+            sockets.append(held[other])
+        return sockets
+
+    def test_an_address_that_refuses_is_passed_over(self):
+        self.two_lines(socket.socket.close)
+
+    def test_an_address_that_is_silent_gets_the_first_line_only(self):
+        came = []
+        for dead in self.two_lines(lambda dead: dead.setblocking(False)):
+            came.append([])
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    came[-1].append(dead.recv(1024)[-3:])
+        self.assertEqual(sorted(came), [[], [b"one"] * 3])  # in one of the two it was the second address
+
+
+@kit.both
+class NumberedAddresses(Addresses):
+    """The same of the numbered pair."""
+
+    programs = ("numbered_server", "numbered_client")
 
 
 @kit.both

@@ -16,6 +16,7 @@ import termios
 import threading
 import time
 
+import demands
 import kit
 
 LESSON = "06_buffers"
@@ -514,6 +515,20 @@ class Framing:
             for arguments in (["-x"], ["h", "65536"], ["h", "1", "2"]):
                 self.assertEqual(self.run_program([*self.command(name), *arguments]), (2, "", usage))
         self.assertEqual(self.framing_server().stop(signal.SIGTERM), 0)
+
+
+@kit.both
+class Addresses(demands.Addresses):
+    """A name with several addresses."""
+
+    lesson, arguments = LESSON, ("1000",)
+
+
+@kit.both
+class FramingAddresses(demands.Addresses):
+    """The same of the framing pair."""
+
+    lesson, programs = LESSON, ("framing_server", "framing_client")
 
 
 class Flood(kit.Case):
