@@ -214,8 +214,9 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
         char *line = strchr(start, '\n'), *version = strstr(start, " HTTP/");
         if (line != NULL && (version == NULL || version > line)) return bad_line; /* HTTP/0.9 */
     }
-    return strchr(request, '\n') == NULL ? "414 URI Too Long: 8192 bytes are the limit"
-                                         : "431 Request Header Fields Too Large: over 8192 bytes";
+    return strchr(request + 2, '\n') == NULL
+               ? "414 URI Too Long: 8192 bytes are the limit"
+               : "431 Request Header Fields Too Large: over 8192 bytes";
 }
 
 /* Checks a whole head. Returns NULL for a GET or HEAD that may be answered, and whether a body

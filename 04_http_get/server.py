@@ -183,7 +183,7 @@ def receive_head(client):
         line, newline, _ = start.partition(b"\n")
         if newline and b" HTTP/" not in line:
             return request, BAD_LINE  # HTTP/0.9
-    return request, ("431 Request Header Fields Too Large: over 8192 bytes" if b"\n" in request
+    return request, ("431 Request Header Fields Too Large: over 8192 bytes" if b"\n" in request[2:]
                      else "414 URI Too Long: 8192 bytes are the limit")
 
 

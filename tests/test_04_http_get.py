@@ -185,6 +185,7 @@ class Requests(Site):
         server = self.server()
         many = b"".join(b"X-%d: y\r\n" % number for number in range(10000))
         for request, status in [(get(b"/" + b"a" * 65536), 414), (b"a" * 65536, 414),
+                                (b"\r\n" + b"a" * 65536, 414),
                                 (b"GET / HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n", 431)]:
             answer = self.ask(server, request)
             self.assertEqual(code(answer), status)
