@@ -24,13 +24,12 @@
 #include <unistd.h>
 
 enum {
-    RECEIVE_SIZE =
-        262144,         /* bytes that one recv takes at most: 1024 would cost 2.6 times as long */
-    HEAD_SIZE = 262144, /* bytes that the head of a response may have */
-    URL_SIZE = 8192,    /* bytes that a URL may have: more than most servers take */
-    LINE_SIZE = 1024,   /* bytes of a line that matter: status, Content-Length and so on */
-    ADDRESS_SIZE = 80,  /* bytes of an address in words, up to [IPv6%interface]:port */
-    PATIENCE = 10,      /* seconds to wait for a silent server */
+    RECEIVE_SIZE = 262144, /* bytes of one recv at most: 1024 would cost 2.6 times as long */
+    HEAD_SIZE = 262144,    /* bytes that the head of a response may have */
+    URL_SIZE = 8192,       /* bytes that a URL may have: more than most servers take */
+    ADDRESS_SIZE = 80,     /* bytes of an address in words, up to [IPv6%interface]:port */
+    PATIENCE = 10,         /* seconds to wait for a silent server */
+    SECOND = 1000000000,   /* in nanoseconds, as now() counts */
 };
 static char host[256], port[6], authority[272]; /* of the URL; authority: HOST[:PORT] */
 static const char silence[] = "no answer within 10 seconds: is it busy?";
@@ -110,6 +109,22 @@ static const char *why(void) {
     return timed_out ? silence : strerror(errno);
 }
 
+/* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the
+ * server sends no more; -1 with errno. POSIX recv(2) */
+static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
+    ssize_t count;
+    do count = recv(server, received, RECEIVE_SIZE, 0);
+    while (count == -1 && errno == EINTR); /* only a signal */
+    return count;
+}
+
+/* Returns the nanoseconds on a clock that nobody sets. POSIX clock_gettime(3) */
+static long long now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
+}
+
 /* Returns a socket connected to the first address of HOST that answers, and its name in peer; if
  * none does, ends the program with exit status 1. POSIX getaddrinfo(3), socket(2), connect(2) */
 static int connect_to_server(char peer[ADDRESS_SIZE]) {
@@ -136,8 +151,7 @@ static int connect_to_server(char peer[ADDRESS_SIZE]) {
 
 /* ---- The lesson ---- */
 
-/* Takes host and port out of a URL, and in path what follows them. Returns NULL, or what is wrong
- * with it. RFC 3986 3 */
+/* Takes host and port out of a URL; the rest is path. Returns NULL, or what is wrong. RFC 3986 3 */
 static const char *parse_url(const char *url, const char **path) {
     for (const char *c = url; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c)) return "a control character could forge a second request";
@@ -167,14 +181,12 @@ static const char *parse_url(const char *url, const char **path) {
  * stays here. RFC 9112 3, RFC 3986 2.1 */
 static const char *write_request(const char *path) {
     static char request[3 * URL_SIZE + 512];
-    char *end = request + snprintf(request, 6, "GET %s", path[0] == '/' ? "" : "/");
-    for (const char *c = path; *c != '\0' && *c != '#'; c++)
-        if (strchr(" \"<>\\^`{|}", *c) != NULL || (unsigned char)*c > '~')
-            end += snprintf(end, 4, "%%%02X", (unsigned char)*c);
-        else
-            *end++ = *c;
-    snprintf(end, 512,
-             " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n",
+    char *to = request + snprintf(request, 6, "GET %s", path[0] == '/' ? "" : "/");
+    for (const char *c = path; *c != '\0' && *c != '#'; c++) {
+        bool plain = strchr(" \"<>\\^`{|}", *c) == NULL && (unsigned char)*c <= '~';
+        to += snprintf(to, 4, plain ? "%c" : "%%%02X", (unsigned char)*c);
+    }
+    snprintf(to, 512, " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n",
              authority);
     return request;
 }
@@ -182,66 +194,59 @@ static const char *write_request(const char *path) {
 /* A response, and how far it has been taken. */
 struct response {
     int server;
-    const char *next, *end; /* of the bytes that came and are not yet taken */
-    long long total, code;  /* bytes taken so far, printed too; the status, 0 if none came */
-    const char *problem;    /* why recv failed, NULL if it did not */
+    const char *problem;          /* why recv failed, NULL if it did not */
+    long long total, code;        /* bytes taken in all; the status, 0 if none came */
+    long long printed, next, end; /* of received: what is printed, what is taken, all */
+    char received[RECEIVE_SIZE], line[HEAD_SIZE + 1]; /* line: the last one taken, as text */
 };
 
-/* Receives more if all that came is taken. Returns false when no more comes. POSIX recv(2) */
-static bool more(struct response *r) {
-    static char received[RECEIVE_SIZE];
-    ssize_t count = 0;
-    if (r->next < r->end || r->problem != NULL) return r->next < r->end;
-    do count = recv(r->server, received, sizeof received, 0);
-    while (count == -1 && errno == EINTR); /* only a signal */
-    if (count == -1) r->problem = why();
-    if (count > 0) r->next = received, r->end = received + count;
-    return count > 0;
-}
-
-/* Takes count bytes of those that came and prints them: as they are, but to a terminal, which they
- * could drive, as text. Ends the program if that fails. */
-static void take(struct response *r, size_t count) {
+/* Prints what is taken, to a terminal as text that cannot drive it, or ends the program. */
+static void print_taken(struct response *r) {
     static char text[4 * RECEIVE_SIZE + 1];
-    const char *bytes = r->next, *end = bytes + count, *newline;
+    const char *bytes = r->received + r->printed, *end = r->received + r->next, *newline;
     if (isatty(STDOUT_FILENO)) {
         for (; (newline = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL; bytes = newline + 1)
             puts(shown(bytes, (size_t)(newline - bytes), text));
         fputs(shown(bytes, (size_t)(end - bytes), text), stdout);
     } else
-        fwrite(bytes, 1, count, stdout);
+        fwrite(bytes, 1, (size_t)(end - bytes), stdout);
     if (fflush(stdout) != 0 || ferror(stdout))
         exit(report("write", "standard output", strerror(errno)));
-    r->next = end;
-    r->total += (long long)count;
+    r->printed = r->next;
 }
 
-/* Takes a line and keeps its beginning, as text without the line end, in line. Returns false if
- * the server closed before its end, or if that is not among HEAD_SIZE bytes. */
-static bool take_line(struct response *r, char line[LINE_SIZE]) {
-    const char *newline = NULL;
-    size_t length = 0, size = 0; /* bytes kept, bytes taken */
-    while (newline == NULL && size <= HEAD_SIZE && more(r)) {
-        newline = memchr(r->next, '\n', (size_t)(r->end - r->next));
-        size_t part = (size_t)((newline != NULL ? newline + 1 : r->end) - r->next);
-        /* a zero byte, which would end the text, counts as a blank: RFC 9110 5.5 */
-        for (size_t i = 0; i < part && length < LINE_SIZE - 1; i++)
-            line[length++] = r->next[i] == '\0' ? ' ' : r->next[i];
-        take(r, part);
-        size += part;
+/* If all that came is taken, prints it and receives more. Returns false when no more comes. */
+static bool more(struct response *r) {
+    if (r->next < r->end) return true;
+    print_taken(r);
+    ssize_t count = receive(r->server, r->received);
+    if (count == -1) r->problem = why();
+    if (count < 1) return false;
+    r->printed = r->next = 0;
+    r->end = count;
+    return true;
+}
+
+/* Takes a line and keeps it as text. Returns false if its end is not among HEAD_SIZE bytes. */
+static bool take_line(struct response *r) {
+    size_t length = 0;
+    char c = '\0';
+    while (c != '\n' && length < HEAD_SIZE && more(r)) {
+        c = r->received[r->next++];
+        r->line[length++] = c == '\0' ? ' ' : c; /* it would end the text: RFC 9110 5.5 */
+        r->total++;
     }
-    line[length] = '\0';
-    if (length == LINE_SIZE - 1)
-        line[length - 1] = '~'; /* no length ends so: half of one is none */
-    line[strcspn(line, "\r\n")] = '\0';
-    return newline != NULL && size <= HEAD_SIZE;
+    r->line[length] = '\0';
+    r->line[strcspn(r->line, "\r\n")] = '\0';
+    return c == '\n';
 }
 
 /* Takes count bytes of the body. Returns false if the server closed before their end. */
 static bool take_body(struct response *r, long long count) {
     while (count > 0 && more(r)) {
         long long part = r->end - r->next < count ? r->end - r->next : count;
-        take(r, (size_t)part);
+        r->next += part;
+        r->total += part;
         count -= part;
     }
     return count == 0;
@@ -251,87 +256,77 @@ static bool take_body(struct response *r, long long count) {
 static long long read_length(const char *digits, int base) {
     digits += strspn(digits, " \t");
     const char *end = digits + strspn(digits, base == 10 ? "0123456789" : "0123456789abcdefABCDEF");
-    errno = 0;
     long long length = end > digits ? strtoll(digits, NULL, base) : -1;
     end += strspn(end, " \t");
-    return errno == 0 && (*end == '\0' || (base == 16 && *end == ';')) ? length : -1;
+    return length < LLONG_MAX && (*end == '\0' || (base == 16 && *end == ';')) ? length : -1;
 }
 
 /* Takes a body in chunks, each a line with its size, so many bytes, and the end of a line; the last
  * has size 0, a trailer may follow. Returns NULL, or what is wrong. RFC 9112 7.1 */
 static const char *take_chunks(struct response *r) {
     static const char unfinished[] = "its last chunk is missing";
-    char line[LINE_SIZE];
-    long long size;
-    do {
-        if (!take_line(r, line)) return unfinished;
-        if ((size = read_length(line, 16)) == -1) return "a chunk without its size";
-        if (!take_body(r, size) || !take_line(r, line)) return unfinished;
-        if (size > 0 && line[0] != '\0') return "a chunk longer than its size";
-    } while (size > 0);
-    for (long long start = r->total; line[0] != '\0';)
-        if (!take_line(r, line) || r->total - start > HEAD_SIZE) return unfinished;
+    for (long long size = 1; size > 0;) {
+        if (!take_line(r)) return unfinished;
+        size = read_length(r->line, 16);
+        if (size == -1) return "a chunk without its size";
+        if (!take_body(r, size) || !take_line(r)) return unfinished;
+        if (size > 0 && r->line[0] != '\0') return "a chunk longer than its size";
+    }
+    const long long start = r->total;
+    while (r->line[0] != '\0')
+        if (!take_line(r) || r->total - start > HEAD_SIZE) return unfinished;
     return NULL;
 }
 
 /* Takes the whole response. Returns NULL, or what is wrong with it. RFC 9112 4 to 8 */
 static const char *take_response(struct response *r) {
-    static const char no_http[] = "this is no HTTP response", endless[] = "its head has no end";
-    char line[LINE_SIZE];
-    long long length, before;
-    bool coded, chunked;
-
-    do { /* 100 Continue: the head of the true response follows */
-        bool whole = take_line(r, line);
+    char *line = r->line;
+    for (;;) {
+        long long length = -1;
+        bool coded = false, chunked = false;
+        bool whole = take_line(r), http = strncmp(line, "HTTP/", 5) == 0;
         if (!whole && line[0] == '\0') return "the server closed without an answer";
-        if (strncmp(line, "HTTP/", 5) != 0) return no_http;
-        if (!whole) return endless;
-        if (strlen(line) < 12 || line[8] != ' ' || strspn(line + 9, "0123456789") != 3)
-            return no_http;
+        if (!whole && http) return "its head has no end";
+        if (!http || strlen(line) < 12 || line[8] != ' ' || strspn(line + 9, "0123456789") != 3)
+            return "this is no HTTP response";
         r->code = strtoll(line + 9, NULL, 10);
-        for (length = -1, coded = chunked = false; line[0] != '\0';) {
-            if (!take_line(r, line) || r->total > HEAD_SIZE) return endless;
-            size_t size = strlen(line);
+        while (line[0] != '\0') {
+            if (!take_line(r) || r->total > HEAD_SIZE) return "its head has no end";
             if (strncasecmp(line, "Content-Length:", 15) == 0) {
-                before = length;
+                long long old = length;
                 length = read_length(line + 15, 10);
-                if (length == -1 || (before != -1 && before != length))
-                    return "its Content-Length is none";
+                if (length < 0 || (old >= 0 && old != length)) return "its Content-Length is none";
             } else if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) {
-                while (isblank((unsigned char)line[size - 1])) size--; /* the colon stops it */
-                coded = true;
-                chunked = strncasecmp(line + size - 7, "chunked", 7) == 0 &&
-                          strchr(" \t,:", line[size - 8]) != NULL;
+                coded = true; /* and the last of its codings counts */
+                for (char *c = strtok(line + 18, ", \t"); c != NULL; c = strtok(NULL, ", \t"))
+                    chunked = strcasecmp(c, "chunked") == 0;
             }
         }
-    } while (r->code < 200);
-    if (r->code == 204 || r->code == 304) return NULL;
-    if (chunked) return take_chunks(r);
-    if (coded || length == -1) return take_body(r, LLONG_MAX), NULL; /* until the server closes */
-    return take_body(r, length) ? NULL : "fewer bytes than its Content-Length";
+        if (r->code < 200) continue; /* 100 Continue: the head of the true response follows */
+        if (r->code == 204 || r->code == 304) return NULL;
+        if (chunked) return take_chunks(r);
+        if (coded || length == -1) return take_body(r, LLONG_MAX), NULL; /* until it closes */
+        return take_body(r, length) ? NULL : "fewer bytes than its Content-Length";
+    }
 }
 
-/* Sends the request and prints the response, however large, as it arrives. Returns 0, or 1 after
- * a failure that it has reported. */
+/* Sends the request, prints the response as it comes. Returns 0, or 1 after reporting a failure. */
 static int fetch(int server, const char *peer, const char *request) {
     struct response r = {.server = server};
-    struct timespec start, now;
+    const long long then = now();
 
     /* 3. send */
-    clock_gettime(CLOCK_MONOTONIC, &start);
     if (send_all(server, request, strlen(request)) == -1) return report("send", peer, why());
 
     /* 4. receive, until the response is complete or the server closes */
     const char *problem = take_response(&r);
-    const long long enough = r.total + HEAD_SIZE; /* of what is wrong: it may have no end */
-    while (problem != NULL && r.total < enough && more(&r)) take(&r, (size_t)(r.end - r.next));
+    if (problem != NULL && r.problem == NULL) take_body(&r, HEAD_SIZE); /* it may have no end */
     if (r.problem != NULL) problem = r.problem;
+    print_taken(&r);
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    long long ms = (now.tv_sec - start.tv_sec) * 1000LL + (now.tv_nsec - start.tv_nsec) / 1000000;
-    if (isatty(STDOUT_FILENO) && r.total > 0 && r.next[-1] != '\n') puts("");
+    if (isatty(STDOUT_FILENO) && r.total > 0 && r.received[r.next - 1] != '\n') puts("");
     if (r.code != 0) fprintf(stderr, "status %lld\n", r.code);
-    fprintf(stderr, "received %lld bytes in %lld.%03lld seconds\n", r.total, ms / 1000, ms % 1000);
+    fprintf(stderr, "received %lld bytes in %.3f seconds\n", r.total, (double)(now() - then) / 1e9);
     return problem == NULL ? 0 : report("recv", peer, problem);
 }
 
@@ -344,9 +339,8 @@ int main(int argc, char *argv[]) {
         return fputs(usage, help ? stdout : stderr), help ? 0 : 2;
     const char *problem = parse_url(url, &path);
     if (problem != NULL) return report("read", "the URL", problem), 2;
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
-        return report("write", "standard output", strerror(errno));
-    if (fcntl(STDERR_FILENO, F_GETFD) == -1) return 1; /* the same, with nobody to tell it */
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     signal(SIGPIPE, SIG_IGN); /* sending to a server that has left fails, no more */
 
     /* 1. create, 2. connect */

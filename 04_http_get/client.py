@@ -13,10 +13,9 @@ import socket
 import sys
 import time
 
-RECEIVE_SIZE = 262144  # bytes that one recv takes at most: 1024 would cost 2.6 times as long
+RECEIVE_SIZE = 262144  # bytes of one recv at most: 1024 would cost 2.6 times as long
 HEAD_SIZE = 262144  # bytes that the head of a response may have
 URL_SIZE = 8192  # bytes that a URL may have: more than most servers take
-LINE_SIZE = 1024  # bytes of a line that matter: status, Content-Length and so on
 PATIENCE = 10  # seconds to wait for a silent server
 PROGRAM = "client"
 USAGE = """usage: client [URL]    (http://127.0.0.1:8080/)
@@ -91,7 +90,6 @@ def connect_to_server(host, port):
 
 HOST = re.compile(rb"(?:\[([^]/?#]{1,255})\]|([^][:/?#]{1,255}))(?=[:/?#]|\Z)", re.S)
 PORT = re.compile(rb"(?::0*([0-9]{1,5})|:?)(?=[/?#]|\Z)")
-CHUNKED = re.compile(rb"(?:\A|[ \t,])chunked[ \t]*\Z", re.I)
 STATUS_LINE = re.compile(rb"HTTP/... ([0-9]{3})(?![0-9])", re.S)
 
 
@@ -137,20 +135,13 @@ class Response:
     """A response, and how far it has been taken."""
 
     def __init__(self, server):
-        self.server, self.received = server, b""  # received: what came and is not yet taken
-        self.total, self.code = 0, 0  # bytes taken so far, printed too; the status, 0 if none came
-        self.last = b"\n"  # the byte taken last
+        self.server = server
+        self.total, self.code = 0, 0  # bytes taken in all; the status, 0 if none came
+        self.received, self.printed, self.next = b"", 0, 0  # of received: what is printed, and taken
 
-    def more(self):
-        """Receives more if all that came is taken. Returns false when no more comes. socket.recv"""
-        self.received = self.received or self.server.recv(RECEIVE_SIZE)
-        return self.received != b""
-
-    def take(self, count):
-        """Takes count bytes of those that came and prints them: as they are, but to a terminal, which
-        they could drive, as text. Ends the program if that fails."""
-        data, self.received = self.received[:count], self.received[count:]
-        self.total, self.last = self.total + len(data), data[-1:]
+    def print_taken(self):
+        """Prints what is taken, to a terminal as text that cannot drive it, or ends the program."""
+        data, self.printed = self.received[self.printed:self.next], self.next
         if os.isatty(1):
             data = "\n".join(shown(line) for line in data.split(b"\n")).encode("utf-8", "surrogateescape")
         view = memoryview(data)
@@ -160,25 +151,32 @@ class Response:
         except OSError as error:
             sys.exit(report("write", "standard output", error.strerror))
 
+    def more(self):
+        """If all that came is taken, prints it and receives more. Returns false when no more comes."""
+        if self.next < len(self.received):
+            return True
+        self.print_taken()
+        received = self.server.recv(RECEIVE_SIZE)
+        if received:
+            self.received, self.printed, self.next = received, 0, 0
+        return received != b""
+
     def take_line(self):
-        """Takes a line. Returns its beginning, without the line end, and whether the end came
-        among HEAD_SIZE bytes."""
-        line, newline, start = b"", False, self.total
-        while not newline and self.total - start <= HEAD_SIZE and self.more():
-            part = self.received[:self.received.find(b"\n") + 1] or self.received
-            newline = part.endswith(b"\n")
-            line = (line + part)[:LINE_SIZE - 1]
-            self.take(len(part))
-        if len(line) == LINE_SIZE - 1:
-            line = line[:-1] + b"~"  # no length ends so: half of one is none
-        line = re.split(rb"[\r\n]", line)[0].replace(b"\0", b" ")  # a blank: RFC 9110 5.5
-        return line, newline and self.total - start <= HEAD_SIZE
+        """Takes a line. Returns it, and whether its end is among HEAD_SIZE bytes."""
+        line = bytearray()
+        while line[-1:] != b"\n" and len(line) < HEAD_SIZE and self.more():
+            line.append(self.received[self.next])
+            self.next += 1
+            self.total += 1
+        text = re.split(rb"[\r\n]", line)[0].replace(b"\0", b" ")  # a blank: RFC 9110 5.5
+        return text, line[-1:] == b"\n"
 
     def take_body(self, count):
         """Takes count bytes of the body. Returns false if the server closed before their end."""
         while count > 0 and self.more():
-            part = min(count, len(self.received))
-            self.take(part)
+            part = min(count, len(self.received) - self.next)
+            self.next += part
+            self.total += part
             count -= part
         return count == 0
 
@@ -206,30 +204,29 @@ class Response:
 
     def take_all(self):
         """Takes the whole response. Raises Refused with what is wrong with it. RFC 9112 4 to 8"""
-        no_http, endless = Refused("this is no HTTP response"), Refused("its head has no end")
         while self.code < 200:  # 100 Continue: the head of the true response follows
             line, whole = self.take_line()
             if not whole and not line:
                 raise Refused("the server closed without an answer")
-            if line[:5] != b"HTTP/":
-                raise no_http
-            if not whole:
-                raise endless
+            if not whole and line[:5] == b"HTTP/":
+                raise Refused("its head has no end")
             match = STATUS_LINE.match(line)
             if not match:
-                raise no_http
+                raise Refused("this is no HTTP response")
             self.code, length, coded, chunked = int(match[1]), None, False, False
             while line:
                 line, whole = self.take_line()
                 if not whole or self.total > HEAD_SIZE:
-                    raise endless
+                    raise Refused("its head has no end")
                 name, colon, value = line.partition(b":")
                 if name.lower() + colon == b"content-length:":
-                    before, length = length, read_length(value, 10)
-                    if length is None or before not in (None, length):
+                    old, length = length, read_length(value, 10)
+                    if length is None or old not in (None, length):
                         raise Refused("its Content-Length is none")
                 elif name.lower() + colon == b"transfer-encoding:":
-                    coded, chunked = True, bool(CHUNKED.search(value))
+                    coded = True  # and the last of its codings counts
+                    for coding in re.findall(rb"[^ \t,]+", value):
+                        chunked = coding.lower() == b"chunked"
         if self.code in (204, 304):
             return
         if chunked:
@@ -240,17 +237,17 @@ class Response:
             raise Refused("fewer bytes than its Content-Length")
 
 
-def read_length(digits, base):
+def read_length(text, base):
     """Reads the digits of a length in base 10 or 16. Returns None if these are none."""
-    match = re.match(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*\Z" if base == 16 else rb"[ \t]*([0-9]+)[ \t]*\Z", digits)
-    length = int(match[1], base) if match and len(match[1].lstrip(b"0")) < 20 else 2 ** 63
-    return length if length < 2 ** 63 else None
+    digits = rb"[0-9A-Fa-f]" if base == 16 else rb"[0-9]"
+    match = re.match(rb"[ \t]*0*(%s{1,19})[ \t]*\Z" % digits, text)
+    length = int(match[1], base) if match else 2 ** 63
+    return length if length < 2 ** 63 - 1 else None
 
 
 def fetch(server, peer, request):
-    """Sends the request and prints the response, however large, as it arrives. Returns 0, or 1
-    after a failure that it has reported."""
-    response, problem, start = Response(server), None, time.monotonic()
+    """Sends the request, prints the response as it comes. Returns 0, or 1 after reporting a failure."""
+    response, problem, then = Response(server), None, time.monotonic()
 
     # 3. send
     try:
@@ -263,17 +260,17 @@ def fetch(server, peer, request):
         try:
             response.take_all()
         except Refused as refused:
-            problem, enough = refused, response.total + HEAD_SIZE  # what is wrong may have no end
-            while response.total < enough and response.more():
-                response.take(len(response.received))
+            problem = refused
+            response.take_body(HEAD_SIZE)  # it may have no end
     except OSError as error:
         problem = why(error)
+    response.print_taken()
 
-    if os.isatty(1) and response.last != b"\n":
+    if os.isatty(1) and response.total and not response.received[:response.next].endswith(b"\n"):
         say("")
     if response.code:
         say(f"status {response.code}", to=2)
-    say(f"received {response.total} bytes in {time.monotonic() - start:.3f} seconds", to=2)
+    say(f"received {response.total} bytes in {time.monotonic() - then:.3f} seconds", to=2)
     return report("recv", peer, problem) if problem else 0
 
 
@@ -289,10 +286,8 @@ def main():
     except Refused as refused:
         report("read", "the URL", refused)
         return 2
-    if sys.stdout is None:  # closed: the socket would take its descriptor
-        return report("write", "standard output", os.strerror(errno.EBADF))
-    if sys.stderr is None:  # the same, with nobody to tell it
-        return 1
+    if sys.stdout is None or sys.stderr is None:
+        return report("write", "standard output", os.strerror(errno.EBADF))  # or the socket would get it
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 
     # 1. create, 2. connect

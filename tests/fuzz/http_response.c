@@ -44,8 +44,8 @@ static const char *take_in_pieces(size_t count) {
     came = out = 0;
     piece = count;
     const char *problem = take_response(&response);
-    while (problem != NULL && more(&response))
-        take(&response, (size_t)(response.end - response.next));
+    if (problem != NULL) take_body(&response, LLONG_MAX);
+    print_taken(&response);
     if (response.total != (long long)out || response.problem != NULL) abort();
     return problem;
 }
