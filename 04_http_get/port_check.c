@@ -56,6 +56,7 @@ static char *address_name(const void *address, socklen_t size, char name[ADDRESS
 /* A connection under way; socket is -1 when it has ended. */
 struct attempt {
     struct sockaddr_storage address;
+    socklen_t size; /* of the address, in bytes */
     int socket;
     const char *result;
 };
@@ -80,13 +81,13 @@ static const char *result_of(int error) {
 }
 
 /* Starts to connect. POSIX connect(2): EINPROGRESS, and poll tells the end */
-static void start(struct attempt *a, socklen_t size) {
+static void start(struct attempt *a) {
     a->result = "no answer";
     a->socket = socket(a->address.ss_family, SOCK_STREAM, 0); /* 1. create */
     if (a->socket == -1) exit(report("socket", host, strerror(errno)));
     fcntl(a->socket, F_SETFL, O_NONBLOCK);
     /* 2. connect */
-    int error = connect(a->socket, (struct sockaddr *)&a->address, size) == 0 ? 0 : errno;
+    int error = connect(a->socket, (struct sockaddr *)&a->address, a->size) == 0 ? 0 : errno;
     if (error == EINPROGRESS || error == EINTR) return;
     a->result = result_of(error);
     close(a->socket);
@@ -109,11 +110,11 @@ static void finish(struct attempt *a) {
 }
 
 /* Checks count ports at once and prints a line for each. */
-static void check(struct attempt attempts[], size_t count, socklen_t size) {
+static void check(struct attempt attempts[], size_t count) {
     struct pollfd polled[AT_ONCE];
     struct timespec start_time, now;
     clock_gettime(CLOCK_MONOTONIC, &start_time);
-    for (size_t i = 0; i < count; i++) start(&attempts[i], size);
+    for (size_t i = 0; i < count; i++) start(&attempts[i]);
     for (;;) {
         size_t waiting = 0;
         for (size_t i = 0; i < count; i++) {
@@ -128,35 +129,38 @@ static void check(struct attempt attempts[], size_t count, socklen_t size) {
         for (size_t i = 0; i < count; i++)
             if (attempts[i].socket != -1 && polled[i].revents != 0) finish(&attempts[i]);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (struct attempt *a = attempts; a < attempts + count; a++) {
         char name[ADDRESS_SIZE];
-        if (attempts[i].socket != -1) close(attempts[i].socket);
-        printf("%s %s\n", address_name(&attempts[i].address, size, name), attempts[i].result);
+        if (a->socket != -1) close(a->socket);
+        printf("%s %s\n", address_name(&a->address, a->size, name), a->result);
         if (ferror(stdout)) exit(report("write", "standard output", strerror(errno)));
     }
 }
 
-/* Checks the ports from..to of one address. */
-static void check_range(const struct addrinfo *a, long from, long to) {
-    static struct attempt attempts[AT_ONCE];
-    size_t count = 0;
+/* Adds the ports from..to of one address to the count attempts that wait for their check, which
+ * comes whenever AT_ONCE wait. Returns how many wait then. */
+static size_t add(struct attempt attempts[], size_t count, const struct addrinfo *a, long from,
+                  long to) {
     for (long number = from; number <= to; number++) {
+        if (count == AT_ONCE) check(attempts, count), count = 0;
         struct attempt *attempt = &attempts[count++];
-        memset(attempt, 0, sizeof *attempt);
+        *attempt = (struct attempt){.size = a->ai_addrlen};
         memcpy(&attempt->address, a->ai_addr, a->ai_addrlen);
         if (a->ai_family == AF_INET6)
             ((struct sockaddr_in6 *)&attempt->address)->sin6_port = htons((in_port_t)number);
         else
             ((struct sockaddr_in *)&attempt->address)->sin_port = htons((in_port_t)number);
-        if (count == AT_ONCE || number == to) check(attempts, count, a->ai_addrlen), count = 0;
     }
+    return count;
 }
 
 int main(int argc, char *argv[]) {
+    static struct attempt attempts[AT_ONCE];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
     bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
     long from, to;
     int first = 1;
+    size_t count = 0;
 
     if (argc > 1 && !read_ports(argv[1], &from, &to)) host = argv[first++];
     bool valid = first < argc && host[0] != '-' && host[0] != '\0';
@@ -170,7 +174,8 @@ int main(int argc, char *argv[]) {
     if (error != 0) return report("resolve", host, gai_strerror(error));
     for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next)
         for (int i = first; i < argc; i++)
-            if (read_ports(argv[i], &from, &to)) check_range(a, from, to);
+            if (read_ports(argv[i], &from, &to)) count = add(attempts, count, a, from, to);
+    check(attempts, count);
     freeaddrinfo(addresses);
     return 0;
 }

@@ -64,12 +64,12 @@ def result_of(error):
     return "no answer" if error else "open"
 
 
-def check(family, addresses):
-    """Checks a number of addresses at once and prints a line for each. Returns None, or the error
-    of printing. socket.socket.connect_ex, selectors"""
+def check(targets):
+    """Checks a number of (family, address) at once and prints a line for each. Returns None, or the
+    error of printing. socket.socket.connect_ex, selectors"""
     results, deadline = {}, time.monotonic() + PATIENCE
     with selectors.DefaultSelector() as selector:
-        for address in addresses:
+        for family, address in targets:
             attempt = socket.socket(family, socket.SOCK_STREAM)  # 1. create
             attempt.setblocking(False)
             error = attempt.connect_ex(address)  # 2. connect
@@ -91,7 +91,7 @@ def check(family, addresses):
                 attempt.close()  # 4. close
         for key in list(selector.get_map().values()):
             key.fileobj.close()
-    for address in addresses:
+    for _, address in targets:
         if error := say(f"{address_name(address)} {results.get(address, 'no answer')}"):
             return error
     return None
@@ -112,14 +112,14 @@ def main():
         addresses = socket.getaddrinfo(os.fsencode(host), None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         return report("resolve", host, error.strerror)
-    for family, _, _, _, address in addresses:
-        targets = [(address[0], number, *address[2:]) for ports in ranges for number in ports]
-        for start in range(0, len(targets), AT_ONCE):
-            try:
-                if error := check(family, targets[start:start + AT_ONCE]):
-                    return report("write", "standard output", error.strerror)
-            except OSError as error:
-                return report("socket", host, error.strerror)
+    targets = [(family, (address[0], number, *address[2:])) for family, _, _, _, address in addresses
+               for ports in ranges for number in ports]
+    for start in range(0, len(targets), AT_ONCE):
+        try:
+            if error := check(targets[start:start + AT_ONCE]):
+                return report("write", "standard output", error.strerror)
+        except OSError as error:
+            return report("socket", host, error.strerror)
     return 0
 
 
