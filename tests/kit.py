@@ -108,6 +108,19 @@ class Case(unittest.TestCase):
         self.addCleanup(peer.close)
         return peer
 
+    def full_listener(self, port=0):
+        """A listening socket whose queue is full: a connect to it waits. Returns it and its port."""
+        listener = socket.socket()
+        self.addCleanup(listener.close)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(0)
+        for _ in range(8):
+            peer = socket.socket()
+            self.addCleanup(peer.close)
+            peer.setblocking(False)
+            peer.connect_ex(listener.getsockname())
+        return listener, listener.getsockname()[1]
+
     def scratch_tree(self):
         """A copy of the course's own files, to plant faults in; removed when the case ends."""
         folder = pathlib.Path(tempfile.mkdtemp())
@@ -119,21 +132,31 @@ class Case(unittest.TestCase):
                 shutil.copy2(ROOT / name, folder / name)
         return folder
 
-    def naming(self, name, *addresses):
-        """Argv that runs the command after it where name has these addresses: in a mount namespace of
-        its own, with a hosts(5) file of ours. Skips the case where the system has none, or forbids it."""
+    def unshared(self, namespace, command, argument):
+        """Argv that runs the command after it in a namespace of its own ("mount" or "net"), after this
+        command of the shell, whose $0 is the argument. Skips the case where the system forbids that."""
         if not shutil.which("unshare"):
             self.skipTest("needs unshare, which Linux has: apt-get install util-linux")
+        for option in [f"--{namespace}"], [f"--{namespace}", "--map-root-user"]:  # the second for all but root
+            under = ["unshare", *option, "sh", "-c", f'{command} && exec "$@"', argument]
+            status, _, err = self.run_program([*under, "true"])
+            if status == 0:
+                return under
+        return self.skipTest(f"needs a {namespace} namespace, and {command} in it: {err.strip()}")
+
+    def network(self, command="true"):
+        """Argv that runs the command after it in a network of its own, which has only the loopback
+        interface, after this command of the shell."""
+        up = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh22x', b'lo', 1))"
+        return self.unshared("net", f'"$0" -c "{up}" && {command}', sys.executable)  # SIOCSIFFLAGS, IFF_UP
+
+    def naming(self, name, *addresses):
+        """Argv that runs the command after it where name has these addresses: with a hosts(5) file of ours."""
         hosts = tempfile.NamedTemporaryFile("w")
         self.addCleanup(hosts.close)
         hosts.write("".join(f"{address} {name}\n" for address in addresses))
         hosts.flush()
-        for option in ["--mount"], ["--mount", "--map-root-user"]:  # the second for all but root
-            under = ["unshare", *option, "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts.name]
-            status, _, err = self.run_program([*under, "true"])
-            if status == 0:
-                return under
-        return self.skipTest(f"needs a mount namespace and a mount in it: {err.strip()}")
+        return self.unshared("mount", 'mount --bind "$0" /etc/hosts', hosts.name)
 
     def run_program(self, argv, stdin=b"", **keywords):
         """Run a command to its end; return (exit status, stdout, stderr), both as text."""

@@ -5,7 +5,6 @@ import os
 import pathlib
 import pty
 import re
-import select
 import shutil
 import signal
 import socket
@@ -516,7 +515,7 @@ class Files(Site):
         self.assertIn(b"harmless\n", {body_of(answer) for answer in answers})
         self.assertEqual(code(self.ask(server, get(b"/sub/secret.txt"))), 200)
 
-    def test_a_fifo_and_a_device_are_refused_at_once(self):
+    def test_a_fifo_is_refused_at_once(self):
         root = self.site()
         os.mkfifo(root / "fifo")
         self.assertEqual(code(self.ask(self.server(str(root)), get(b"/fifo"))), 403)
@@ -710,6 +709,17 @@ class Client(Site):
         whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         self.assertEqual(self.fetch(whole + b"more")[:2], (0, whole))
 
+    def test_what_has_come_is_printed_before_the_rest_comes(self):
+        printed = threading.Event()
+        self.addCleanup(printed.set)
+        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"half" * 25
+        peer = self.peer(scripted(whole, lambda: printed.wait(kit.PATIENCE)))
+        program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"])
+        half = whole[:len(whole) // 2]
+        program.until(lambda: program.out == half, "the first half, and no more")
+        printed.set()
+        self.assertEqual((program.wait(), bytes(program.out)), (0, whole))
+
     def test_a_server_that_keeps_the_connection_open(self):
         finished = threading.Event()
         self.addCleanup(finished.set)
@@ -728,9 +738,16 @@ class Client(Site):
     def test_a_server_that_falls_silent(self):
         finished = threading.Event()
         self.addCleanup(finished.set)
-        peer = self.peer(scripted(b"HTTP/1.1 200 OK\r\n\r\nhalf half", lambda: finished.wait(4 * SILENCE)))
+        since = []
+
+        def pause():
+            since.append(time.monotonic())
+            finished.wait(4 * SILENCE)
+
+        peer = self.peer(scripted(b"HTTP/1.1 200 OK\r\n\r\nhalf half", pause))
         program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"])
         self.assertEqual(program.wait(3 * SILENCE), 1)
+        self.assertGreater(time.monotonic() - since[0], 0.8 * SILENCE)
         self.assertFalse(finished.is_set())
         finished.set()
         self.assertTrue(program.out.startswith(b"HTTP/1.1 200"))
@@ -765,6 +782,16 @@ class Client(Site):
             self.assertEqual(lines[:3], [f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close"])
             self.assertRegex(lines[3], "^User-Agent: .")
             self.assertEqual(lines[4:], ["", ""])
+
+    @kit.linux
+    def test_port_80_is_the_default_and_not_named(self):
+        server = self.start([*self.network(), *self.command("server"), "127.0.0.1", "80"])
+        server.expect("listening on 127.0.0.1:80\n")
+        for url in "http://127.0.0.1", "http://127.0.0.1:80/":
+            status, out, err = self.run_program(
+                ["nsenter", "--all", f"--target={server.pid}", *self.command("client"), url])
+            self.assertEqual((status, out[:15]), (0, "HTTP/1.1 200 OK"), err)
+            self.assertIn("\nHost: 127.0.0.1\n", out)
 
     def test_zeros_before_a_port(self):
         port = self.peer(scripted(b"HTTP/1.1 204 x\r\n\r\n")).port
@@ -902,6 +929,17 @@ class Addresses(demands.Addresses):
 
 
 @kit.both
+class Unreachable(demands.Unreachable):
+    """A server that does not accept."""
+
+    lesson = "04_http_get"
+    silence = "no answer within 10 seconds: is it busy?"
+
+    def client(self, port):
+        return self.start([*self.command("client"), f"http://127.0.0.1:{port}/"])
+
+
+@kit.both
 class RealServers(Site):
     """The client against the servers of the real world."""
 
@@ -1002,26 +1040,30 @@ class PortCheck(Site):
         self.assertIn(f"127.0.0.1:{port} open", lines)
         self.assertLess(seconds, 2 if not kit.SANITIZED else 20)
 
-    def test_no_answer_within_a_second(self):
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-            port = listener.getsockname()[1]
-            fillers = []
-            for _ in range(8):  # the queue of accept overflows: the kernel drops what comes
-                filler = socket.socket()
-                self.addCleanup(filler.close)
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.1", port))
-                fillers.append(filler)
-            while kit.ready(fillers, 0.3, select.POLLOUT) and len(fillers) < 64:
-                established = kit.ready(fillers, 0, select.POLLOUT)
-                if len(established) < len(fillers):
-                    break
-                filler = socket.socket()
-                self.addCleanup(filler.close)
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.1", port))
-                fillers.append(filler)
-            self.assertEqual(self.check("127.0.0.1", port), (0, [f"127.0.0.1:{port} no answer"], ""))
+    @kit.linux
+    def test_silent_ports_share_their_second(self):
+        for first in range(20000, 30000, 10):  # ten free ports in a row
+            with contextlib.suppress(OSError):
+                ports = [self.full_listener(port)[1] for port in range(first, first + 10)]
+                break
+        expected = [f"127.0.0.1:{port} no answer" for port in ports]
+        for arguments, lines in ([f"{first}-{first + 9}"], expected), (ports[::-1], expected[::-1]):
+            start = time.monotonic()
+            self.assertEqual(self.check(*arguments), (0, lines, ""))
+            self.assertLess(time.monotonic() - start, 5)
+
+    @kit.linux
+    def test_a_connection_to_oneself_is_no_listener(self):
+        under = self.network('echo "40000 40000" >/proc/sys/net/ipv4/ip_local_port_range')  # the kernel's only choice
+        self.assertEqual(self.run_program([*under, *self.command("port_check"), "40000"]),
+                         (0, "127.0.0.1:40000 closed\n", ""))
+
+    @kit.ipv6
+    def test_ipv6(self):
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener, socket.socket(socket.AF_INET6) as bound:
+            bound.bind(("::1", 0))
+            port, closed = listener.getsockname()[1], bound.getsockname()[1]
+            self.assertEqual(self.check("::1", port, closed), (0, [f"[::1]:{port} open", f"[::1]:{closed} closed"], ""))
 
     def test_usage(self):
         for arguments, status in [(["-h"], 0), (["--help"], 0), ([], 2), (["127.0.0.1"], 2), (["0"], 2),
