@@ -567,9 +567,10 @@ class Visitors(Site):
     @kit.needs("chromium")
     def test_chromium_shows_the_page_and_its_picture(self):
         url = self.url("/check.html")
-        page = (self.root / "index.html").read_text().replace("<img ", "<img onload=\"document.title = "
-                                                              "'the picture is ' + this.naturalWidth\" ")
-        (self.root / "check.html").write_text(page)
+        (self.root / "check.html").write_text((self.root / "index.html").read_text() + """<script>
+            onload = () => document.title = `picture ${document.images[0].naturalWidth} wide, margin of the page `
+                                            + getComputedStyle(document.body).margin;
+            </script>""")
         shot = kit.ROOT / "build" / f"04_http_get-{self.language}.png"
         shot.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
@@ -582,11 +583,12 @@ class Visitors(Site):
             self.assertEqual(program.wait(patience), 0)
             self.assertNotIn(b"CONSOLE", program.err)
             if last == ["--dump-dom"]:
-                self.assertIn("<title>the picture is 640</title>", program.out.decode())
+                self.assertIn("<title>picture 640 wide, margin of the page 0px</title>", program.out.decode())
                 self.assertIn("你好.txt", program.out.decode())
         self.assertTrue(shot.read_bytes().startswith(b"\x89PNG"))
         self.running.expect("GET /exchange.svg HTTP/1.1: 200, ")
         self.running.expect("GET /style.css HTTP/1.1: 200, ")
+        self.assertNotRegex(self.running.out, rb"HTTP/1.1: (?!200)")
 
     @kit.needs("strace")
     def test_head_and_small_body_leave_in_one_send(self):
@@ -966,11 +968,14 @@ class RealServers(Site):
             f"daemon off; master_process off; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
             + "http { access_log off; " + "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in
                                                   ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-            + f"server {{ listen 127.0.0.1:{port}; root {root}; location /stream {{ ssi on; return 200 x; }} }} }}\n")
+            + f"server {{ listen 127.0.0.1:{port}; root {root}; location /ssi/ {{ ssi on; }} }} }}\n")
+        (root / "ssi").mkdir()  # a page that the server puts together comes in chunks
+        (root / "ssi" / "index.html").write_text("<p>" + "before" * 9999 + '<!--# include virtual="/sub/index.html" -->')
         server = self.start(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")],
                             env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin"))
         self.wait_for(server, port).close()
-        self.compare(port, ["/", "/%E4%BD%A0%E5%A5%BD.txt", "/nothing", "/sub", "/empty.bin", "/big.bin"])
+        self.compare(port, ["/", "/%E4%BD%A0%E5%A5%BD.txt", "/nothing", "/sub", "/empty.bin", "/big.bin", "/ssi/"])
+        self.assertIn("Transfer-Encoding: chunked", self.run_program(["curl", "-si", f"http://127.0.0.1:{port}/ssi/"])[1])
 
     @kit.needs("lighttpd")
     @kit.needs("curl")

@@ -30,7 +30,7 @@ class Demo(kit.Tidy):
         text = done.stdout.decode()
         self.assertEqual((done.returncode, done.stderr), (0, b""), text)
         parts = text.split("\n== Lesson ")[1:]
-        self.assertEqual(len(parts), len(lessons.LESSONS) + sum(map(len, lessons.MORE.values())))
+        self.assertEqual([part[:2] for part in parts], ["01", "01", "02", "02", "03", "04", "05", "05", "06", "06", "06"])
         for part in parts:
             with self.subTest(part.split("\n")[0]):
                 self.assertIn("  server | ", part)
