@@ -51,6 +51,11 @@ class CheckLessons(kit.Case):
         self.assertIn("05_udp/client.c: 2", out)
         self.assertIn("lines of code of its own (160 at most)", out)
 
+    def test_a_module_that_hides_the_sockets(self):
+        for line in "import http.client", "import os, http.client", "from http.client import HTTPConnection":
+            out = self.plant("04_http_get/client.py", "import os\n", line + "\n")
+            self.assertIn("04_http_get/client.py: imports http.client, and may import: ", out)
+
     def test_a_missing_twin(self):
         tree = self.scratch_tree()
         (tree / "01_basic" / "client.py").unlink()
