@@ -11,7 +11,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,7 +25,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,10 +38,12 @@ enum {
     ANSWER_SIZE = 131072, /* bytes that one send hands to the kernel at most */
     ADDRESS_SIZE = 80,    /* bytes of an address in words, up to [IPv6%interface]:port */
     SILENCE = 10,         /* seconds in which a visitor must send or take something */
-    HURRY = 1,            /* the same when no thread is free: the next one must not wait long */
     PATIENCE = 30,        /* seconds that a whole request may take */
+    HURRY = 2,            /* both when no thread is free: the next one must not wait long */
     PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
     LINGER = 2,                       /* seconds to read on after an answer to an unread request */
+    MILLISECOND = 1000000,            /* in nanoseconds, as now() counts */
+    SECOND = 1000 * MILLISECOND,
 };
 static const char *host = "127.0.0.1", *port = "8080";
 static const char program[] = "server";
@@ -115,17 +118,11 @@ static char *shown(const char *bytes, size_t count, char *text) {
     return text;
 }
 
-/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
- * POSIX send(2) */
-static int send_all(int socket, const char *bytes, size_t count) {
-    while (count > 0) {
-        ssize_t sent = send(socket, bytes, count, 0);
-        if (sent == -1 && errno == EINTR) continue; /* only a signal */
-        if (sent == -1) return -1;
-        bytes += sent;
-        count -= (size_t)sent;
-    }
-    return 0;
+/* Returns the nanoseconds on a clock that nobody sets. POSIX clock_gettime(3) */
+static long long now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * SECOND + time.tv_nsec;
 }
 
 /* Returns a socket that listens on the first address of HOST that works; if none does, ends the
@@ -185,27 +182,35 @@ static const char too_slow[] =
 static const char left_early[] = "left before the end of the request";
 static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
 
+/* Waits until client has sent something (POLLIN) or can take something (POLLOUT). Returns false if
+ * it does not within 10 s, within 2 s when no thread is free, or before the deadline on the clock
+ * of now. POSIX poll(2) */
+static bool wait_for(int client, short event, long long deadline) {
+    struct pollfd ready = {.fd = client, .events = event};
+    const long long patience = atomic_load(&idle) > 0 ? SILENCE : HURRY;
+    long long left = deadline - now();
+    if (left > patience * SECOND) left = patience * SECOND;
+    return left > 0 && poll(&ready, 1, (int)(left / MILLISECOND)) != 0;
+}
+
 /* Receives into request until the empty line that ends the head, which it keeps, and cuts off
- * what follows. Returns NULL, left_early, 400, 408, 414 or 431. RFC 9112 2.2 */
-static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
-    struct timespec now;
+ * what follows: more says whether something did. Returns NULL, left_early, 400, 408, 414 or 431.
+ * RFC 9112 2.2 */
+static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *more) {
+    const long long began = now();
     request[0] = '\0';
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const time_t deadline = now.tv_sec + PATIENCE;
-    for (size_t size = 0; size < HEAD_SIZE; clock_gettime(CLOCK_MONOTONIC, &now)) {
-        time_t silence = atomic_load(&idle) > 0 ? SILENCE : HURRY, left = deadline - now.tv_sec;
-        struct timeval patience = {.tv_sec = left < silence ? left : silence};
-        if (left <= 0) return too_slow;
-        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    for (size_t size = 0; size < HEAD_SIZE;) {
+        const long long patience = atomic_load(&idle) > 0 ? PATIENCE : HURRY;
+        if (!wait_for(client, POLLIN, began + patience * SECOND)) return too_slow;
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
-        if (count == -1 && errno == EINTR) continue; /* only a signal */
-        if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return too_slow;
+        if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
         char *start = request + (strncmp(request, "\r\n", 2) == 0 ? 2 : 0); /* may come first */
         char *crlf = strstr(start, "\n\r\n"), *lf = strstr(start, "\n\n");
         char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* \n will do */
         if (end != NULL) {
+            *more = end + 2 < request + size;
             end[2] = '\0';
             memmove(request, start, strlen(start) + 1);
             return NULL;
@@ -219,9 +224,9 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1]) {
                : "431 Request Header Fields Too Large: over 8192 bytes";
 }
 
-/* Checks a whole head. Returns NULL for a GET or HEAD that may be answered, and whether a body
- * follows in body; else 400, 405, 501 or 505. RFC 9112 3 to 6 */
-static const char *check_head(const char *head, bool *body) {
+/* Checks a whole head; sets more if a body follows it. Returns NULL for a GET or HEAD that may be
+ * answered, else 400, 405, 501 or 505. RFC 9112 3 to 6 */
+static const char *check_head(const char *head, bool *more) {
     static const char others[] = "POST PUT DELETE CONNECT OPTIONS TRACE ";
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -239,8 +244,8 @@ static const char *check_head(const char *head, bool *body) {
     for (; *line != '\r' && *line != '\n'; line = strchr(line, '\n') + 1) {
         size_t name = strspn(line, token);
         if (name == 0 || line[name] != ':') return "400 Bad Request: a header is NAME: VALUE";
-        if (strncasecmp(line, "Content-Length:", 15) == 0) *body = true;
-        if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) *body = true;
+        if (strncasecmp(line, "Content-Length:", 15) == 0) *more = true;
+        if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) *more = true;
         if (strncasecmp(line, "Host:", 5) != 0) continue;
         line += 5 + strspn(line + 5, " \t");
         line += strcspn(line, " \t\r\n\"#,/<>?@\\^`{|}");
@@ -376,33 +381,43 @@ static size_t write_head(char answer[ANSWER_SIZE], const char *status, const cha
     return (size_t)(end + snprintf(end, 3, "\r\n") - answer);
 }
 
+/* Sends count bytes of an answer. Returns NULL, or what went wrong. POSIX send(2) */
+static const char *send_answer(int client, const char *bytes, size_t count) {
+    while (count > 0) {
+        if (!wait_for(client, POLLOUT, LLONG_MAX)) return "nothing was taken for too long";
+        ssize_t sent = send(client, bytes, count, 0);
+        if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
+        if (sent == -1) return strerror(errno);
+        bytes += sent;
+        count -= (size_t)sent;
+    }
+    return NULL;
+}
+
 /* Reads on for a while what a visitor still sends: to close with bytes unread would be a reset,
  * which can destroy the answer on its way. RFC 9112 9.6 */
 static void take_rest(int client, char rest[ANSWER_SIZE]) {
-    struct timeval second = {.tv_sec = 1};
-    time_t deadline = time(NULL) + LINGER;
+    const long long end = now() + 1LL * LINGER * SECOND;
     shutdown(client, SHUT_WR);
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
-    while (time(NULL) < deadline && recv(client, rest, ANSWER_SIZE, 0) > 0) continue;
+    while (wait_for(client, POLLIN, end) && recv(client, rest, ANSWER_SIZE, 0) > 0) continue;
 }
 
 /* Answers one request. Returns 0, or 1 after a failure that it has reported. RFC 9112 */
 static int serve_client(int client) {
     char request[HEAD_SIZE + 1], page[PAGE_SIZE], answer[ANSWER_SIZE], peer[ADDRESS_SIZE];
     struct sockaddr_storage address = {0};
-    struct timeval patience = {.tv_sec = SILENCE};
     socklen_t size = sizeof address;
     const char *type = "text/html", *problem = NULL;
     long long length = 0;
-    bool body = false;
+    bool more = false;
     int file = -1;
 
     getpeername(client, (struct sockaddr *)&address, &size);
     address_name(&address, size, peer);
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    const char *status = receive_head(client, request);
+    fcntl(client, F_SETFL, O_NONBLOCK); /* wait_for waits, and no longer than it may */
+    const char *status = receive_head(client, request, &more);
     if (status == left_early) return report("recv", peer, left_early);
-    if (status == NULL) status = check_head(request, &body);
+    if (status == NULL) status = check_head(request, &more);
     if (status == NULL) status = open_target(request, &file, &type, &length);
     if (file == -1) length = (long long)write_page(page, status, request);
     size_t used = write_head(answer, status, type, length, request);
@@ -415,16 +430,16 @@ static int serve_client(int client) {
         ssize_t count = part > 0 ? read(file, answer + used, part) : 0;
         if (part > 0 && count <= 0) problem = "the file is shorter than it was";
         if (count > 0) used += (size_t)count, left -= count;
-        if (send_all(client, answer, used) == -1)
-            problem = errno == EAGAIN || errno == EWOULDBLOCK ? "nothing was taken for 10 seconds"
-                                                              : strerror(errno);
+        const char *failure = send_answer(client, answer, used);
+        if (failure != NULL) problem = failure;
         used = 0;
     } while (problem == NULL && left > 0);
     if (file != -1) close(file);
     if (problem != NULL) return report("send", peer, problem);
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
            status, length);
-    if (body || (status[0] >= '4' && status != too_slow)) take_rest(client, answer);
+    if (more || length > ANSWER_SIZE || (status[0] >= '4' && status != too_slow))
+        take_rest(client, answer);
     return 0;
 }
 

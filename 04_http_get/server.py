@@ -25,8 +25,8 @@ STACK_SIZE = 1048576  # bytes of stack for each thread; a page never used costs 
 HEAD_SIZE = 8192  # bytes that the head of a request may have
 ANSWER_SIZE = 131072  # bytes that one send hands to the kernel at most
 SILENCE = 10  # seconds in which a visitor must send or take something
-HURRY = 1  # the same when no thread is free: the next one must not wait long
 PATIENCE = 30  # seconds that a whole request may take
+HURRY = 2  # both when no thread is free: the next one must not wait long
 LINGER = 2  # seconds to read on after an answer to an unread request
 PROGRAM = "server"
 USAGE = """usage: server [HOST [PORT [ROOT]]]    (127.0.0.1 8080)
@@ -157,34 +157,35 @@ TYPES = {
 
 def receive_head(client):
     """Receives until the empty line that ends the head, which it keeps, and cuts off what follows.
-    Returns the head and None, LEFT_EARLY, 400, 408, 414 or 431. RFC 9112 2.2"""
-    request, deadline = b"", time.monotonic() + PATIENCE
+    Returns the head; None, LEFT_EARLY, 400, 408, 414 or 431; and whether more followed.
+    RFC 9112 2.2"""
+    request, began = b"", time.monotonic()
     while len(request) < HEAD_SIZE:
-        left = deadline - time.monotonic()
+        left = began + (PATIENCE if len(busy) < pool else HURRY) - time.monotonic()
         if left <= 0:
-            return request, TOO_SLOW
-        client.settimeout(min(left, SILENCE if len(busy) < pool else HURRY))
+            return request, TOO_SLOW, False
+        client.settimeout(min(left, SILENCE))
         try:
             received = client.recv(HEAD_SIZE - len(request))
         except socket.timeout:
-            return request, TOO_SLOW
+            return request, TOO_SLOW, False
         except OSError:
             received = b""
         if not received:
-            return request, LEFT_EARLY
+            return request, LEFT_EARLY, False
         request += received
         start = request[2:] if request.startswith(b"\r\n") else request  # may come first
         end = re.search(rb"\n\r?\n", start)  # line feeds alone will do
         head = start[:end.end()] if end else start
         if b"\0" in head:
-            return head[:head.index(b"\0")], "400 Bad Request: a zero byte"
+            return head[:head.index(b"\0")], "400 Bad Request: a zero byte", False
         if end:
-            return head, None
+            return head, None, len(head) < len(start)
         line, newline, _ = start.partition(b"\n")
         if newline and b" HTTP/" not in line:
-            return request, BAD_LINE  # HTTP/0.9
+            return request, BAD_LINE, False  # HTTP/0.9
     return request, ("431 Request Header Fields Too Large: over 8192 bytes" if b"\n" in request[2:]
-                     else "414 URI Too Long: 8192 bytes are the limit")
+                     else "414 URI Too Long: 8192 bytes are the limit"), False
 
 
 def check_head(head):
@@ -303,28 +304,30 @@ def write_head(status, kind, size, request):
     return head + b"\r\n"
 
 
-def send_all(client, data):
+def send_answer(client, data):
     """Sends all bytes, each time what the kernel takes: sendall has one deadline for them all."""
     view = memoryview(data)
     while view:
+        client.settimeout(SILENCE if len(busy) < pool else HURRY)
         view = view[client.send(view):]
 
 
 def take_rest(client):
     """Reads on for a while what a visitor still sends: to close with bytes unread would be a reset,
     which can destroy the answer on its way. RFC 9112 9.6"""
-    deadline = time.monotonic() + LINGER
+    end = time.monotonic() + LINGER
     with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_WR)
-        client.settimeout(1)
-        while time.monotonic() < deadline and client.recv(ANSWER_SIZE):
-            pass
+        while (left := end - time.monotonic()) > 0:
+            client.settimeout(left)
+            if not client.recv(ANSWER_SIZE):
+                break
 
 
 def serve_client(client, address):
     """Answers one request. Returns 0, or 1 after a failure that it has reported. RFC 9112"""
     peer = address_name(address)
-    request, status = receive_head(client)
+    request, status, more = receive_head(client)
     file, kind, length = None, None, 0
     if status == LEFT_EARLY:
         return report("recv", peer, LEFT_EARLY)
@@ -341,18 +344,17 @@ def serve_client(client, address):
     if request.startswith(b"HEAD "):
         length, page = 0, b""
     left = length if file is not None else 0  # in the file
-    client.settimeout(SILENCE)
     try:
         answer += page
         while True:
             part = os.read(file, min(left, ANSWER_SIZE - len(answer))) if left else b""
-            send_all(client, answer + part)
+            send_answer(client, answer + part)
             left -= len(part)
             answer = b""
             if not left or not part:
                 break
     except socket.timeout:
-        return report("send", peer, "nothing was taken for 10 seconds")
+        return report("send", peer, "nothing was taken for too long")
     except OSError as error:
         return report("send", peer, error.strerror)
     finally:
@@ -363,7 +365,8 @@ def serve_client(client, address):
     line = re.split(rb"[\r\n]", request)[0]
     with logging:
         say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
-    if BODY.search(request) or (status[0] >= "4" and status != TOO_SLOW):
+    if (more or BODY.search(request) or length > ANSWER_SIZE
+            or (status[0] >= "4" and status != TOO_SLOW)):
         take_rest(client)
     return 0
 
@@ -415,20 +418,21 @@ def main():
     # 1. create, 2. bind, 3. listen
     listener = open_listener(host, port)
     name = address_name(listener.getsockname())
-    say(f"listening on {name}")
-
     threading.stack_size(STACK_SIZE)
     pool = allowed_threads()
-    for started in range(pool):
-        try:
-            threading.Thread(target=work, args=(listener, name), daemon=True).start()
-        except RuntimeError as error:
-            report("pthread_create", name, error)
-            pool = started
-            break
-    while pool:
+    with logging:  # nobody prints before the first line
+        for started in range(pool):
+            try:
+                threading.Thread(target=work, args=(listener, name), daemon=True).start()
+            except RuntimeError as error:
+                report("pthread_create", name, error)
+                pool = started
+                break
+        if pool == 0:
+            return 1
+        say(f"listening on {name}")
+    while True:
         signal.pause()  # the signals end it
-    return 1
 
 
 if __name__ == "__main__":

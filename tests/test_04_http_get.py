@@ -150,7 +150,7 @@ class Requests(Site):
             self.assertIn(b"Allow: GET, HEAD", head_of(answer))
 
     def test_a_response_says_what_it_is(self):
-        answer = self.ask(self.server(), REQUEST)
+        answer = self.ask(self.server(under=["env", "TZ=XXX-8"]), REQUEST)  # far from GMT
         head = dict(line.split(b": ", 1) for line in answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:])
         self.assertEqual(head[b"Content-Length"], b"%d" % len(body_of(answer)))
         self.assertEqual(head[b"Content-Type"], b"text/html; charset=utf-8")
@@ -190,6 +190,11 @@ class Requests(Site):
             self.assertEqual(code(answer), status)
             self.assertTrue(answer.endswith(b"</pre>\n"))
 
+    def test_the_head_of_a_request_has_8192_bytes_at_most(self):
+        server = self.server()
+        for size, status in (8192, 200), (8193, 431):
+            self.assertEqual(code(self.ask(server, REQUEST[:-2] + b"X: %s\r\n\r\n" % (b"y" * (size - len(REQUEST) - 5)))), status)
+
     def test_a_body_does_not_destroy_the_answer(self):
         body = bytes(300000)
         for method, status in (b"GET", 200), (b"POST", 405):
@@ -202,6 +207,19 @@ class Requests(Site):
         answer = self.ask(self.server(), REQUEST + get(b"/second"))
         self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
         self.assertNotIn(b"second", answer)
+
+    def test_a_second_request_does_not_destroy_the_answer(self):
+        root = self.site()
+        self.big(root)
+        server = self.server(str(root))
+        long = get(b"/?" + b"x" * 5000)
+        self.assertTrue(self.ask(server, long + long).endswith(b"</html>\n"))
+        self.assertEqual(len(body_of(self.ask(server, get(b"/big.bin") + long + long))), BIG)
+        with self.connect(server) as peer:
+            peer.sendall(get(b"/big.bin"))
+            begin = kit.receive_exactly(peer, 100000)
+            peer.sendall(long)  # while the answer comes
+            self.assertEqual(len(body_of(begin + kit.receive_all(peer))), BIG)
 
     def test_a_request_may_come_byte_by_byte(self):
         server = self.server()
@@ -319,6 +337,15 @@ class Requests(Site):
             self.assertEqual(status, 1)
             self.assertTrue(err.startswith(f"server: open {root}: "), err)
 
+    @kit.linux
+    def test_the_pool_has_512_threads_with_small_stacks(self):
+        server = self.server()
+        status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+        if not kit.SANITIZED:  # their run-time library has threads and memory of its own
+            self.assertEqual(int(re.search(r"Threads:\s+(\d+)", status)[1]), 1 + 512)
+            self.assertLess(int(re.search(r"VmSize:\s+(\d+) kB", status)[1]), 2 << 20)  # KiB; 8 MiB each are 4 GiB
+        self.assertEqual(code(self.ask(server, REQUEST)), 200)
+
     def test_few_descriptors_make_a_small_pool_that_serves(self):
         root = self.site()
         server = self.server(str(root), under=kit.limited("-n 64"))
@@ -342,21 +369,24 @@ class Patience(Site):
 
     def test_a_silent_visitor_gets_408(self):
         server = self.server()
+        start = time.monotonic()
         with self.connect(server) as silent, self.connect(server) as stopped:
             stopped.sendall(b"GET / HTTP/1.1\r\nHo")
             for peer in silent, stopped:
                 peer.settimeout(3 * SILENCE)
                 self.assertEqual(code(kit.receive_all(peer)), 408)
+                self.assertGreater(time.monotonic() - start, 0.9 * SILENCE)
 
     def test_a_visitor_who_comes_while_the_pool_starts_is_not_hurried(self):
         port = free_port()  # the first line comes when all threads are there
         server = self.start([*self.command("server"), "127.0.0.1", str(port)])
         early = self.wait_for(server, port)
-        self.assertEqual(kit.ready([early], 3), [], "HURRY is 1 second")
+        self.assertEqual(kit.ready([early], 4), [], "HURRY is 2 seconds")
         early.close()
 
     def test_a_visitor_who_drips_gets_408_after_30_seconds(self):
         server = self.server()
+        start = time.monotonic()
         with self.connect(server) as peer:
             answer = b""
             for byte in b"GET / HTTP/1.1\r\nX: " + bytes(1000).replace(b"\0", b"y"):
@@ -369,17 +399,31 @@ class Patience(Site):
             except ConnectionResetError:
                 pass  # on a busy machine a byte of ours can come after the end
         self.assertEqual(code(answer), 408)
-        self.assertIn(b"30 seconds", answer)
+        self.assertGreater(time.monotonic() - start, 0.9 * 30)
 
     def test_a_visitor_who_never_reads_is_left(self):
         root = self.site()
         self.big(root)
         server = self.server(str(root))
+        start = time.monotonic()
         with self.connect(server) as peer:
             peer.sendall(get(b"/big.bin"))
             self.assertEqual(code(self.ask(server, get(b"/"))), 200)
-            server.expect("nothing was taken for 10 seconds", "err", patience=6 * SILENCE)
+            server.expect("nothing was taken for too long", "err", patience=6 * SILENCE)
+        self.assertGreater(time.monotonic() - start, 0.9 * SILENCE)
+        self.assertLess(time.monotonic() - start, 2.5 * SILENCE)
         self.assertEqual(code(self.ask(server, get(b"/"))), 200)
+
+    def test_a_file_that_shrinks_while_it_is_sent_is_reported(self):
+        root = self.site()
+        self.big(root)
+        server = self.server(str(root))
+        with self.connect(server) as peer:
+            peer.sendall(get(b"/big.bin"))
+            kit.receive_exactly(peer, 100)
+            os.truncate(root / "big.bin", BIG // 2)
+            self.assertLess(len(kit.receive_all(peer)), BIG)
+            server.expect("server: send 127.0.0.1:%d: the file is shorter than it was" % peer.getsockname()[1], "err")
 
 
 @kit.both
@@ -388,14 +432,23 @@ class Crowd(Site):
 
     alone = True
 
-    def half_open(self, server, count):
-        """count connections that have sent half a request."""
+    def half_open(self, server, count, request=b"GET / HTTP/1.1\r\n"):
+        """count connections that have sent half a request, or this one, and do no more."""
         peers = []
         for _ in range(count):
             peer = self.connect(server)
-            peer.sendall(b"GET / HTTP/1.1\r\n")
+            peer.sendall(request)
             peers.append(peer)
         return peers
+
+    def is_served_in_time(self, server):
+        """A visitor behind a crowd gets his answer, within less than the crowd's patience adds up to."""
+        start = time.monotonic()
+        with kit.connect(server.address) as peer:
+            peer.settimeout(90)
+            peer.sendall(REQUEST)
+            self.assertEqual(code(kit.receive_all(peer)), 200)
+        self.assertLess(time.monotonic() - start, 60 if kit.SANITIZED else 30)
 
     def test_500_half_open_requests_do_not_keep_the_501st_waiting(self):
         server = self.server()
@@ -406,12 +459,32 @@ class Crowd(Site):
     def test_more_than_the_pool_delay_a_visitor_by_no_more_than_the_deadline(self):
         server = self.server()
         self.half_open(server, 2000)
-        start = time.monotonic()
-        with kit.connect(server.address) as peer:
-            peer.settimeout(90)
-            peer.sendall(REQUEST)
-            self.assertEqual(code(kit.receive_all(peer)), 200)
-        self.assertLess(time.monotonic() - start, 60 if kit.SANITIZED else 30)
+        self.is_served_in_time(server)
+
+    def test_visitors_who_never_read_delay_another_by_no_more_than_the_deadline(self):
+        root = self.site()
+        self.big(root)
+        server = self.server(str(root))
+        self.half_open(server, 2500, get(b"/big.bin"))
+        self.is_served_in_time(server)
+
+    def test_visitors_who_drip_delay_another_by_no_more_than_the_deadline(self):
+        server, finished = self.server(), threading.Event()
+        peers = self.half_open(server, 2500)
+
+        def drip():
+            while not finished.wait(0.5):
+                for peer in peers:
+                    with contextlib.suppress(OSError):
+                        peer.send(b"x")
+
+        dripper = threading.Thread(target=drip)
+        dripper.start()
+        try:
+            self.is_served_in_time(server)
+        finally:
+            finished.set()
+            dripper.join()
 
     def test_many_at_once_all_get_their_page(self):
         server = self.server()
@@ -484,7 +557,7 @@ class Files(Site):
                      "/..%00/secret.txt", "/index.html%00", f"/{secret}", f"{secret}", f"/%2f{secret}",
                      "/..\\secret.txt", "/%252e%252e/secret.txt", "http://x/../secret.txt", "../secret.txt"]:
             answer = self.ask(server, get(path.encode()))
-            self.assertIn(code(answer), (400, 403, 404), path)
+            self.assertIn(code(answer), (403,) if "link" in path or "relative" in path or "up/" in path else (400, 403, 404), path)
             self.assertNotIn(SECRET, answer)
 
     def test_a_directory_swapped_for_a_link_leads_nowhere(self):
