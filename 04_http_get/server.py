@@ -127,7 +127,7 @@ def accept_failed(name, error):
 # ---- The lesson ----
 
 root = None  # the descriptor of ROOT, None without one
-busy, pool = set(), 0  # the threads that talk with a visitor; how many there are in all
+busy, pool = set(), 0  # the visitors that a thread talks with; how many threads there are
 logging = threading.Lock()  # a pipe takes a long line in pieces: no other may come between them
 
 # The functions below return a status as the text "CODE REASON: EXPLANATION", None as long as
@@ -142,7 +142,7 @@ BAD_LINE = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1"
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 REQUEST_LINE = re.compile(TOKEN + rb" [^ \t\r\n]+ HTTP/([0-9])\.([0-9])\r?\n")
-HOST = re.compile(rb"""\nHost:[ \t]*[^ \t\r\n"#,/<>?@\\^`{|}]*[ \t]*\r?(?=\n)""", re.I)
+HOST = re.compile(rb"""\nHost:[ \t]*(?:[^ \t\r\n"#,/<>?@\\^`{|}]+[ \t]*)?\r?(?=\n)""", re.I)
 HEADER_LINES = re.compile(rb"(?:%s:[^\n]*\n)*\r?\n\Z" % TOKEN)
 CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 BODY = re.compile(rb"\n(?:Content-Length|Transfer-Encoding):", re.I)

@@ -195,6 +195,14 @@ class Requests(Site):
         for size, status in (8192, 200), (8193, 431):
             self.assertEqual(code(self.ask(server, REQUEST[:-2] + b"X: %s\r\n\r\n" % (b"y" * (size - len(REQUEST) - 5)))), status)
 
+    def test_no_head_of_8_kib_takes_long_to_check(self):
+        server = self.server()
+        start = time.monotonic()
+        for _ in range(20):  # a pattern that tries all ways to share the blanks needs half a second each
+            head = b"GET / HTTP/1.1\r\nHost:" + b" " * 8100 + b'"\r\n\r\n'
+            self.assertEqual(code(self.ask(server, head)), 400)
+        self.assertLess(time.monotonic() - start, 4)
+
     def test_a_body_does_not_destroy_the_answer(self):
         body = bytes(300000)
         for method, status in (b"GET", 200), (b"POST", 405):
