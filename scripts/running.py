@@ -137,19 +137,13 @@ class Program:
         return status
 
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
-        """Send a signal and wait for the end; return the exit status. Python runs a handler between two
-        steps of the program: a signal in the last moment before a call that waits is seen when that
-        returns, so after 5 s it is sent again. ThreadSanitizer holds a signal back while its thread
-        waits in some calls: after 5 s each thread gets it, by its own id."""
+        """Send a signal and wait for the end; return the exit status. ThreadSanitizer holds a signal
+        back while its thread waits in some calls: after 5 s each thread gets it, by its own id."""
         self.send_signal(number)
-        python = any(str(word).endswith(".py") for word in self.argv)
-        if python or os.environ.get("COURSE_BUILD") == "build/thread":
+        if os.environ.get("COURSE_BUILD") == "build/thread":
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
-                if python:
-                    self.send_signal(number)
-                    return self.wait(patience)
                 for thread in sorted(os.listdir(f"/proc/{self.pid}/task"), key=int, reverse=True):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(thread), number)
