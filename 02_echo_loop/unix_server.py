@@ -13,6 +13,7 @@ import signal
 import socket
 import stat
 import sys
+import threading
 import time
 
 PATH = b"./echo.sock"
@@ -99,8 +100,11 @@ def listen_at_path(path):
     sys.exit(report("bind", os.fsdecode(path), reason))
 
 
-def remove_and_stop(path, file):
-    """Removes the socket's file, unless another server has replaced it, and ends the program."""
+def remove_and_stop(path, file, ends):
+    """Waits for one of these signals; then removes the socket's file, unless another server has
+    replaced it, and ends the program. A thread runs it: a handler runs between two steps, and misses
+    a signal that comes just before a call waits. signal.sigwait"""
+    signal.sigwait(ends)
     try:
         if os.path.samestat(os.lstat(path), file):
             os.unlink(path)
@@ -145,13 +149,12 @@ def serve_client(client):
 
 def main():
     path = read_path()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
 
     # 1. create, 2. bind, 3. listen
     listener, file = listen_at_path(path)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: remove_and_stop(path, file))
+    threading.Thread(target=remove_and_stop, args=(path, file, ends), daemon=True).start()
     say(f"listening on {shown(path)}")
 
     while True:

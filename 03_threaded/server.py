@@ -98,9 +98,18 @@ def open_listener(host, port):
     sys.exit(report("bind", address_name(address), reason))
 
 
-def stop(number, frame):
-    """Ends the program on SIGINT and SIGTERM, wherever it is, its threads too."""
-    os._exit(0)
+def stop_on_signals():
+    """Lets SIGINT and SIGTERM end the program, wherever it is, its threads too. A thread waits for
+    them: a handler runs between two steps, and misses one that comes just before a call waits.
+    signal.sigwait"""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+
+    def wait():
+        signal.sigwait(ends)
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 said = -10.0  # when accept_failed spoke last, in seconds of the monotonic clock
@@ -150,8 +159,7 @@ def main():
     if len(reply) >= REPLY_SIZE:
         say(USAGE, to=2)
         return 2
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    stop_on_signals()
 
     # 1. create, 2. bind, 3. listen
     listener = open_listener(host, port)

@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 
 LOWEST_PORT = 0  # 0: the kernel picks a free port
 BACKLOG = 128  # connections that may wait for accept
@@ -94,9 +95,18 @@ def open_listener(host, port):
     sys.exit(report("bind", address_name(address), reason))
 
 
-def stop(number, frame):
-    """Ends the program on SIGINT and SIGTERM, wherever it is, its threads too."""
-    os._exit(0)
+def stop_on_signals():
+    """Lets SIGINT and SIGTERM end the program, wherever it is, its threads too. A thread waits for
+    them: a handler runs between two steps, and misses one that comes just before a call waits.
+    signal.sigwait"""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+
+    def wait():
+        signal.sigwait(ends)
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 # ---- The lesson ----
@@ -181,8 +191,7 @@ WAYS = {"as recv gives them": as_recv_gives_them, "by length": by_length, "by ne
 
 def main():
     host, port = read_arguments(b"127.0.0.1", b"19536")
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    stop_on_signals()
 
     # 1. create, 2. bind, 3. listen
     listener = open_listener(host, port)

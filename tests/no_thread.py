@@ -1,5 +1,5 @@
-"""Runs a Python program in which every second thread fails to start, as at a limit, with EVERY=1
-in the environment all of them:
+"""Runs a Python program in which, after the first, which waits for signals, every second thread fails
+to start, as at a limit, with EVERY=1 in the environment all of them:
 no_thread.py PROGRAM [ARGUMENT ...]"""
 import itertools
 import os
@@ -7,12 +7,13 @@ import runpy
 import sys
 import threading
 
-calls, start = itertools.count(1), threading.Thread.start
+calls, start = itertools.count(), threading.Thread.start
 
 
 def start_or_fail(thread):
     """Stands in the place of Thread.start."""
-    if next(calls) % int(os.environ.get("EVERY", 2)) == 0:
+    number = next(calls)
+    if number > 0 and number % int(os.environ.get("EVERY", 2)) == 0:
         raise RuntimeError("can't start new thread")
     start(thread)
 
