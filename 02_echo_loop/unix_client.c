@@ -63,8 +63,7 @@ static size_t printable(const char *text, size_t size) {
     return valid ? length : 0;
 }
 
-/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
- * text, of 4 * count + 1 bytes. */
+/* Returns text, of 4 * count + 1 bytes, with bytes on one line, as a C string shows them. */
 static char *shown(const char *bytes, size_t count, char *text) {
     static const char letters[256] = {['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r', ['\\'] = '\\'};
     char *end = text;
@@ -82,8 +81,7 @@ static char *shown(const char *bytes, size_t count, char *text) {
     return text;
 }
 
-/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
- * POSIX send(2) */
+/* Sends all count bytes. Returns 0, or -1 with errno: some may have arrived. POSIX send(2) */
 static int send_all(int socket, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t sent = send(socket, bytes, count, 0);
@@ -101,8 +99,7 @@ static const char *why(void) {
     return timed_out ? silence : strerror(errno);
 }
 
-/* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the
- * server sends no more; -1 with errno. POSIX recv(2) */
+/* Receives bytes into received. Returns how many, 0 at the end, -1 with errno. POSIX recv(2) */
 static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
     ssize_t count;
     do count = recv(server, received, RECEIVE_SIZE, 0);

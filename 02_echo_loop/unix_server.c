@@ -64,8 +64,7 @@ static size_t printable(const char *text, size_t size) {
     return valid ? length : 0;
 }
 
-/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
- * text, of 4 * count + 1 bytes. */
+/* Returns text, of 4 * count + 1 bytes, with bytes on one line, as a C string shows them. */
 static char *shown(const char *bytes, size_t count, char *text) {
     static const char letters[256] = {['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r', ['\\'] = '\\'};
     char *end = text;
@@ -83,8 +82,7 @@ static char *shown(const char *bytes, size_t count, char *text) {
     return text;
 }
 
-/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
- * POSIX send(2) */
+/* Sends all count bytes. Returns 0, or -1 with errno: some may have arrived. POSIX send(2) */
 static int send_all(int socket, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t sent = send(socket, bytes, count, 0);
@@ -165,10 +163,7 @@ static void remove_and_stop(int number) {
  * 100 ms, so that the server neither ends nor spins. Returns true: try again. */
 static bool accept_failed(const char *name) {
     static _Atomic time_t said; /* 04 calls it in many threads */
-    if (time(NULL) - said >= 10) {
-        report("accept", name, strerror(errno));
-        said = time(NULL);
-    }
+    if (time(NULL) - said >= 10) report("accept", name, strerror(errno)), said = time(NULL);
     nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
     return true;
 }

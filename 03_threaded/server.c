@@ -37,19 +37,16 @@ static const char usage[] = "usage: server [HOST [PORT [REPLY [GREETING]]]]\n"
 
 /* ---- Helpers: the same text in every lesson that has them ---- */
 
-/* Takes HOST and PORT from the arguments; ends the program if these ask for help (exit status 0)
- * or are wrong usage (2). */
+/* Takes HOST and PORT from the arguments; ends the program for help (0) or wrong usage (2). */
 static void read_arguments(int argc, char *argv[]) {
-    bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
     if (argc > 1) host = argv[1];
     if (argc > 2) port = argv[2];
-    bool digits = port[0] != '\0' && port[strspn(port, "0123456789")] == '\0';
-    long number = strtol(port, NULL, 10);
-    if (help || host[0] == '-' || argc > 1 + ARGUMENTS || !digits || number < LOWEST_PORT ||
-        number > 65535) {
-        fputs(usage, help ? stdout : stderr);
-        exit(help ? 0 : 2);
-    }
+    bool help = strcmp(host, "-h") == 0 || strcmp(host, "--help") == 0, option = host[0] == '-';
+    long number = port[strspn(port, "0123456789")] == '\0' ? strtol(port, NULL, 10) : -1;
+    bool valid = port[0] != '\0' && number >= LOWEST_PORT && number <= 65535;
+    if (valid && !option && argc <= 1 + ARGUMENTS) return;
+    fputs(usage, help ? stdout : stderr);
+    exit(help ? 0 : 2);
 }
 
 /* Says on stderr which operation failed, on what and why. Returns the exit status for it, 1. */
@@ -58,8 +55,7 @@ static int report(const char *operation, const char *object, const char *reason)
     return 1;
 }
 
-/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
- * POSIX getnameinfo(3) */
+/* Returns name with an address as 127.0.0.1:19527 or [::1]:19527. POSIX getnameinfo(3) */
 static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
     char ip[64], service[8];
     if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,
@@ -84,8 +80,7 @@ static size_t printable(const char *text, size_t size) {
     return valid ? length : 0;
 }
 
-/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
- * text, of 4 * count + 1 bytes. */
+/* Returns text, of 4 * count + 1 bytes, with bytes on one line, as a C string shows them. */
 static char *shown(const char *bytes, size_t count, char *text) {
     static const char letters[256] = {['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r', ['\\'] = '\\'};
     char *end = text;
@@ -103,8 +98,7 @@ static char *shown(const char *bytes, size_t count, char *text) {
     return text;
 }
 
-/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
- * POSIX send(2) */
+/* Sends all count bytes. Returns 0, or -1 with errno: some may have arrived. POSIX send(2) */
 static int send_all(int socket, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t sent = send(socket, bytes, count, 0);
@@ -161,10 +155,7 @@ static void stop(int number) {
  * 100 ms, so that the server neither ends nor spins. Returns true: try again. */
 static bool accept_failed(const char *name) {
     static _Atomic time_t said; /* 04 calls it in many threads */
-    if (time(NULL) - said >= 10) {
-        report("accept", name, strerror(errno));
-        said = time(NULL);
-    }
+    if (time(NULL) - said >= 10) report("accept", name, strerror(errno)), said = time(NULL);
     nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
     return true;
 }

@@ -45,8 +45,7 @@ static int report(const char *operation, const char *object, const char *reason)
     return 1;
 }
 
-/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
- * POSIX getnameinfo(3) */
+/* Returns name with an address as 127.0.0.1:19527 or [::1]:19527. POSIX getnameinfo(3) */
 static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
     char ip[64], service[8];
     if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,
@@ -71,8 +70,7 @@ static size_t printable(const char *text, size_t size) {
     return valid ? length : 0;
 }
 
-/* Writes bytes into text as a C string literal would show them: one message, one line. Returns
- * text, of 4 * count + 1 bytes. */
+/* Returns text, of 4 * count + 1 bytes, with bytes on one line, as a C string shows them. */
 static char *shown(const char *bytes, size_t count, char *text) {
     static const char letters[256] = {['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r', ['\\'] = '\\'};
     char *end = text;
@@ -90,8 +88,7 @@ static char *shown(const char *bytes, size_t count, char *text) {
     return text;
 }
 
-/* Sends all count bytes. Returns 0, or -1 with errno: then it is unknown how many arrived.
- * POSIX send(2) */
+/* Sends all count bytes. Returns 0, or -1 with errno: some may have arrived. POSIX send(2) */
 static int send_all(int socket, const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t sent = send(socket, bytes, count, 0);
@@ -109,8 +106,7 @@ static const char *why(void) {
     return timed_out ? silence : strerror(errno);
 }
 
-/* Receives up to RECEIVE_SIZE bytes, as soon as there are any. Returns how many; 0 when the
- * server sends no more; -1 with errno. POSIX recv(2) */
+/* Receives bytes into received. Returns how many, 0 at the end, -1 with errno. POSIX recv(2) */
 static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
     ssize_t count;
     do count = recv(server, received, RECEIVE_SIZE, 0);

@@ -40,8 +40,7 @@ static int report(const char *operation, const char *object, const char *reason)
     return 1;
 }
 
-/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
- * POSIX getnameinfo(3) */
+/* Returns name with an address as 127.0.0.1:19527 or [::1]:19527. POSIX getnameinfo(3) */
 static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
     char ip[64], service[8];
     if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,

@@ -65,19 +65,16 @@ static long long start;      /* of the transfer, in ns as now() counts them */
 
 /* ---- Helpers: the same text in every lesson that has them ---- */
 
-/* Takes HOST and PORT from the arguments; ends the program if these ask for help (exit status 0)
- * or are wrong usage (2). */
+/* Takes HOST and PORT from the arguments; ends the program for help (0) or wrong usage (2). */
 static void read_arguments(int argc, char *argv[]) {
-    bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
     if (argc > 1) host = argv[1];
     if (argc > 2) port = argv[2];
-    bool digits = port[0] != '\0' && port[strspn(port, "0123456789")] == '\0';
-    long number = strtol(port, NULL, 10);
-    if (help || host[0] == '-' || argc > 1 + ARGUMENTS || !digits || number < LOWEST_PORT ||
-        number > 65535) {
-        fputs(usage, help ? stdout : stderr);
-        exit(help ? 0 : 2);
-    }
+    bool help = strcmp(host, "-h") == 0 || strcmp(host, "--help") == 0, option = host[0] == '-';
+    long number = port[strspn(port, "0123456789")] == '\0' ? strtol(port, NULL, 10) : -1;
+    bool valid = port[0] != '\0' && number >= LOWEST_PORT && number <= 65535;
+    if (valid && !option && argc <= 1 + ARGUMENTS) return;
+    fputs(usage, help ? stdout : stderr);
+    exit(help ? 0 : 2);
 }
 
 /* Says on stderr which operation failed, on what and why. Returns the exit status for it, 1. */
@@ -86,8 +83,7 @@ static int report(const char *operation, const char *object, const char *reason)
     return 1;
 }
 
-/* Writes an address as 127.0.0.1:19527 or [::1]:19527 into name. Returns name.
- * POSIX getnameinfo(3) */
+/* Returns name with an address as 127.0.0.1:19527 or [::1]:19527. POSIX getnameinfo(3) */
 static char *address_name(const void *address, socklen_t size, char name[ADDRESS_SIZE]) {
     char ip[64], service[8];
     if (getnameinfo(address, size, ip, sizeof ip, service, sizeof service,
