@@ -226,14 +226,25 @@ def show():
     output.error, output.drawn = error or output.error, p
 
 
-def interrupted(number, frame):
-    """Tells the thread that watches of SIGINT or SIGTERM."""
-    output.stopped = True
-    finished.set()
+def sum_up_on_signals():
+    """Lets SIGINT and SIGTERM end the program, wherever it is; a transfer is summed up first, by the
+    thread that watches. A thread waits for them: a handler runs between two steps, and misses one
+    that comes just before a call waits. signal.sigwait"""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+
+    def wait():
+        signal.sigwait(ends)
+        if not output.drawn:
+            os._exit(0)  # there is no transfer yet
+        output.stopped = not finished.is_set()  # if it is, it is ending already
+        finished.set()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def watch():
-    """The second thread: shows the transfer 10 times a second, and at its end. If that is SIGINT or
+    """The watching thread: shows the transfer 10 times a second, and at its end. If that is SIGINT or
     SIGTERM, it sums up and ends the program with exit status 0. threading.Event.wait"""
     due, over = progress.start, False
     while not over:
@@ -254,14 +265,10 @@ def start_watching(connection):
     show()
     output.watcher = threading.Thread(target=watch)
     output.watcher.start()
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
 
 
 def stop_watching():
     """Ends it: the last row or picture, then the words. threading.Thread.join"""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending already
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     finished.set()
     output.watcher.join()
     sum_up()
@@ -338,6 +345,7 @@ def main():
     server.settimeout(0 if options["-n"] else None)
 
     # 3. send, 4. receive the end
+    sum_up_on_signals()
     start_watching(server)
     operation, failure, status = "send", None, 0
     try:

@@ -99,11 +99,6 @@ def open_listener(host, port):
     sys.exit(report("bind", address_name(address), reason))
 
 
-def stop(number, frame):
-    """Ends the program on SIGINT and SIGTERM, wherever it is, its threads too."""
-    os._exit(0)
-
-
 def whole_number(text, lowest, highest):
     """Returns the bytes as a whole number; if they are none from lowest to highest, ends the program
     with exit status 2."""
@@ -228,14 +223,25 @@ def show():
     output.error, output.drawn = error or output.error, p
 
 
-def interrupted(number, frame):
-    """Tells the thread that watches of SIGINT or SIGTERM."""
-    output.stopped = True
-    finished.set()
+def sum_up_on_signals():
+    """Lets SIGINT and SIGTERM end the program, wherever it is; a transfer is summed up first, by the
+    thread that watches. A thread waits for them: a handler runs between two steps, and misses one
+    that comes just before a call waits. signal.sigwait"""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+
+    def wait():
+        signal.sigwait(ends)
+        if not output.drawn:
+            os._exit(0)  # there is no transfer yet
+        output.stopped = not finished.is_set()  # if it is, it is ending already
+        finished.set()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def watch():
-    """The second thread: shows the transfer 10 times a second, and at its end. If that is SIGINT or
+    """The watching thread: shows the transfer 10 times a second, and at its end. If that is SIGINT or
     SIGTERM, it sums up and ends the program with exit status 0. threading.Event.wait"""
     due, over = progress.start, False
     while not over:
@@ -256,14 +262,10 @@ def start_watching(connection):
     show()
     output.watcher = threading.Thread(target=watch)
     output.watcher.start()
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
 
 
 def stop_watching():
     """Ends it: the last row or picture, then the words. threading.Thread.join"""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending already
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     finished.set()
     output.watcher.join()
     sum_up()
@@ -320,8 +322,7 @@ def main():
     options = read_options()
     host, port, pace = read_arguments(b"127.0.0.1", b"19536", b"0")
     pace = whole_number(pace, 0, 2**63 - 1)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    sum_up_on_signals()
     pattern = make_pattern(RECEIVE_SIZE)
 
     # 1. create, 2. bind, 3. listen
