@@ -342,7 +342,19 @@ class AnyServer:
         talk(peer, b"hello", b"hello")
 
 
-class LoopingServer(AnyServer):
+class LastMoment:
+    """A signal that comes between a server's last step and the call in which it waits."""
+
+    waits, waits_in = ("server", "127.0.0.1", "0"), "accept"
+
+    @kit.linux
+    def test_a_signal_just_before_it_waits_ends_it(self):
+        name, *arguments = self.waits
+        server = self.start([*self.command(name), *arguments], env=self.signal_before(self.waits_in))
+        self.assertEqual(server.wait(), 0)
+
+
+class LoopingServer(AnyServer, LastMoment):
     """What the servers of 02 and 03 withstand: no client ends them or stops them serving the next."""
 
     def serves_on(self, server):

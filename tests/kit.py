@@ -158,6 +158,17 @@ class Case(unittest.TestCase):
         hosts.flush()
         return self.unshared("mount", 'mount --bind "$0" /etc/hosts', hosts.name)
 
+    def signal_before(self, call):
+        """The environment in which SIGTERM comes to a program, C or Python, just before each call of
+        accept, recv, send or pause, after the last moment in which a handler could keep it from waiting."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        library = folder.name + "/late_signal.so"
+        subprocess.run(["cc", "-shared", "-fPIC", str(ROOT / "tests/late_signal.c"), "-o", library, "-ldl"], check=True,
+                       timeout=PATIENCE)
+        return dict(os.environ, LATE=call, LD_PRELOAD=library,
+                    ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+
     def run_program(self, argv, stdin=b"", **keywords):
         """Run a command to its end; return (exit status, stdout, stderr), both as text."""
         program = self.start(argv, **keywords)

@@ -171,8 +171,12 @@ class Conversation(Unix):
 
 
 @kit.both
-class File(Unix):
+class File(Unix, demands.LastMoment):
     """The socket's file: made, removed, replaced when nobody listens there, and only then."""
+
+    @property
+    def waits(self):
+        return "unix_server", self.path
 
     def ends_on(self, number):
         """With clients connected the signal ends it, exit status 0, and its file is gone."""

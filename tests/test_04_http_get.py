@@ -108,8 +108,10 @@ class Site:
 
 
 @kit.both
-class Requests(Site):
+class Requests(Site, demands.LastMoment):
     """The server, and what visitors may say to it."""
+
+    waits_in = "pause"  # its main thread, which would run a handler
 
     def test_each_request_gets_its_status(self):
         server = self.server()

@@ -25,7 +25,7 @@ USAGES = {
 class Datagrams:
     """What the cases here share."""
 
-    lesson = "05_udp"
+    lesson, waits_in = "05_udp", "recv"
 
     def socket(self, server=None, family=socket.AF_INET):
         """A datagram socket of the test's own, bound to loopback, or connected to a Program."""
@@ -75,7 +75,7 @@ class Datagrams:
 
 
 @kit.both
-class Server(Datagrams):
+class Server(Datagrams, demands.LastMoment):
     """The plain server, asked by sockets of the test's own."""
 
     def test_each_datagram_is_answered_and_logged_with_its_sender_and_length(self):
@@ -323,8 +323,10 @@ class Client(Datagrams):
 
 
 @kit.both
-class Numbered(Datagrams):
+class Numbered(Datagrams, demands.LastMoment):
     """The numbered pair."""
+
+    waits = ("numbered_server", "127.0.0.1", "0")
 
     def talk(self, port, lines, name="numbered_client", host="127.0.0.1"):
         return super().talk(port, lines, name, host)

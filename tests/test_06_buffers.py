@@ -73,7 +73,7 @@ class Terminal:
 
 
 @kit.both
-class Transfer:
+class Transfer(demands.LastMoment):
     """The fast writer and the slow reader."""
 
     lesson = LESSON
@@ -299,6 +299,22 @@ class Transfer:
             self.assertEqual(rows(reader)[-1]["bytes"], int(summary(reader, RECEIVED)[0]))
             self.assertEqual(writer.wait(), 1)  # the reader has gone
 
+    @kit.linux
+    def test_a_signal_just_before_recv_waits_ends_the_reader_with_its_words(self):
+        reader = self.server(env=self.signal_before("recv"))
+        self.connect(reader)  # and sends nothing
+        self.assertEqual((reader.wait(), summary(reader, RECEIVED)[0]), (0, "0"))
+        self.assertGreaterEqual(len(rows(reader)), 2)
+
+    @kit.linux
+    def test_a_signal_just_before_send_waits_ends_the_writer_with_its_words(self):
+        size = str(2 ** 24)  # more than both buffers take
+        with socket.create_server(("127.0.0.1", 0)) as unread:
+            writer = self.start([*self.command("client"), "-m", size, "127.0.0.1", str(unread.getsockname()[1]), size],
+                                env=self.signal_before("send"))
+            self.assertEqual((writer.wait(), summary(writer, SENT)[0]), (0, "0"))
+        self.assertGreaterEqual(len(rows(writer)), 2)
+
     def test_output_that_nobody_reads(self):
         end, gone = os.pipe()
         kit.close_reading(end, gone)
@@ -421,10 +437,10 @@ BY_NEWLINE = b"".join(word.encode() + b"\n" for word in [*NUMBERS, ""])
 
 
 @kit.both
-class Framing:
+class Framing(demands.LastMoment):
     """Ten messages in a stream."""
 
-    lesson = LESSON
+    lesson, waits = LESSON, ("framing_server", "127.0.0.1", "0")
 
     def framing_server(self):
         return self.server(name="framing_server")
