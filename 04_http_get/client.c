@@ -10,7 +10,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -25,13 +24,13 @@
 
 enum {
     RECEIVE_SIZE = 262144, /* bytes of one recv at most: 1024 would cost 2.6 times as long */
-    HEAD_SIZE = 262144,    /* bytes that the head of a response may have */
+    HEAD_SIZE = 262144,    /* bytes of a response's lines in a row: its head, or a trailer */
     URL_SIZE = 8192,       /* bytes that a URL may have: more than most servers take */
     ADDRESS_SIZE = 80,     /* bytes of an address in words, up to [IPv6%interface]:port */
     PATIENCE = 10,         /* seconds to wait for a silent server */
     SECOND = 1000000000,   /* in nanoseconds, as now() counts */
 };
-static char host[256], port[6], authority[272]; /* of the URL; authority: HOST[:PORT] */
+static char host[256], port[6] = "80", request[3 * URL_SIZE + 512]; /* as the URL says */
 static const char silence[] = "no answer within 10 seconds: is it busy?";
 static const char program[] = "client";
 static const char usage[] = "usage: client [URL]    (http://127.0.0.1:8080/)\n"
@@ -147,60 +146,49 @@ static int connect_to_server(char peer[ADDRESS_SIZE]) {
 
 /* ---- The lesson ---- */
 
-/* Takes host and port out of a URL; the rest is path. Returns NULL, or what is wrong. RFC 3986 3 */
-static const char *parse_url(const char *url, const char **path) {
+/* Takes host and port out of a URL, and writes the request for it: what must not stand there
+ * becomes %XX, a fragment is left out. Returns NULL, or what is wrong. RFC 3986, RFC 9112 3 */
+static const char *write_request(const char *url) {
+    const char *name = url + 7;
+    int used = 0, digits = 0;
+    if (strncasecmp(url, "http://", 7) != 0)
+        return "only http:// works here; https needs TLS, which encrypts below HTTP; curl has it";
+    if (strlen(url) > URL_SIZE) return "longer than 8192 bytes, more than most servers take";
     for (const char *c = url; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c)) return "a control character could forge a second request";
-    if (strncasecmp(url, "https://", 8) == 0)
-        return "https needs TLS, which encrypts below HTTP; curl has it";
-    if (strncasecmp(url, "http://", 7) != 0) return "a URL must begin with http://";
-    if (strlen(url) > URL_SIZE) return "longer than 8192 bytes, more than most servers take";
-    const char *name = url + 7;
     if (name[strcspn(name, "@/?#")] == '@')
         return "no user name or password: they would travel readable for everyone";
-    int used = 0;
     sscanf(name, name[0] == '[' ? "[%255[^]/?#]]%n" : "%255[^][:/?#]%n", host, &used);
-    if (used == 0 || strchr(":/?#", name[used]) == NULL)
-        return "no host, or none of at most 255 bytes; an IPv6 address stands in [ ]";
-    const char *digits = name + used + (name[used] == ':');
-    size_t size = strspn(digits, "0123456789");
-    long number = size == 0 ? 80 : strtol(digits, NULL, 10);
-    if (strchr("/?#", digits[size]) == NULL || number < 1 || number > 65535)
-        return "PORT is a number from 1 to 65535";
-    snprintf(port, sizeof port, "%ld", number);
-    snprintf(authority, sizeof authority, number == 80 ? "%.*s" : "%.*s:%s", used, name, port);
-    *path = digits + size;
+    sscanf(name + used, ":%5[0-9]%n", port, &digits); /* 80 stays if there is none */
+    const char *path = name + used + digits;
+    if (used == 0 || strchr("/?#", *path) == NULL || atoi(port) < 1 || atoi(port) > 65535)
+        return "HOST is a name, an IPv4 address or [an IPv6 one], PORT a number from 1 to 65535";
+
+    char *to = request + snprintf(request, 6, "GET %s", path[0] == '/' ? "" : "/");
+    for (; *path != '\0' && *path != '#'; path++) {
+        bool plain = strchr(" \"<>\\^`{|}", *path) == NULL && (unsigned char)*path <= '~';
+        to += snprintf(to, 4, plain ? "%c" : "%%%02X", (unsigned char)*path);
+    }
+    snprintf(to, 512,
+             " HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n",
+             atoi(port) == 80 ? used : used + digits, name);
     return NULL;
 }
 
-/* Returns the request for a path: what must not stand in a request becomes %XX, and the fragment
- * stays here. RFC 9112 3, RFC 3986 2.1 */
-static const char *write_request(const char *path) {
-    static char request[3 * URL_SIZE + 512];
-    char *to = request + snprintf(request, 6, "GET %s", path[0] == '/' ? "" : "/");
-    for (const char *c = path; *c != '\0' && *c != '#'; c++) {
-        bool plain = strchr(" \"<>\\^`{|}", *c) == NULL && (unsigned char)*c <= '~';
-        to += snprintf(to, 4, plain ? "%c" : "%%%02X", (unsigned char)*c);
-    }
-    snprintf(to, 512, " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n",
-             authority);
-    return request;
-}
-
-/* A response, and how far it has been taken. */
+/* A response, and how far it has been taken. Its bytes are counted from 0. */
 struct response {
-    int server;
-    const char *problem;          /* why recv failed, NULL if it did not */
-    long long total, code;        /* bytes taken in all; the status, 0 if none came */
-    long long printed, next, end; /* of received: what is printed, what is taken, all */
+    int server, code;       /* code: the status, 0 if none came */
+    const char *failure;    /* why recv failed, NULL if it did not */
+    long long start, end;   /* received holds the bytes from start to end */
+    long long taken, limit; /* so many bytes are taken; lines may reach up to limit */
     char received[RECEIVE_SIZE], line[HEAD_SIZE + 1]; /* line: the last one taken, as text */
 };
 
-/* Prints what is taken, to a terminal as text that cannot drive it, or ends the program. */
-static void print_taken(struct response *r) {
+/* Prints bytes up to end, on a terminal as text that cannot drive it, or ends the program. */
+static void print_bytes(const char *bytes, const char *end) {
     static char text[4 * RECEIVE_SIZE + 1];
-    const char *bytes = r->received + r->printed, *end = r->received + r->next, *newline;
     if (isatty(STDOUT_FILENO)) {
+        const char *newline;
         for (; (newline = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL; bytes = newline + 1)
             puts(shown(bytes, (size_t)(newline - bytes), text));
         fputs(shown(bytes, (size_t)(end - bytes), text), stdout);
@@ -208,145 +196,117 @@ static void print_taken(struct response *r) {
         fwrite(bytes, 1, (size_t)(end - bytes), stdout);
     if (fflush(stdout) != 0 || ferror(stdout))
         exit(report("write", "standard output", strerror(errno)));
-    r->printed = r->next;
 }
 
-/* If all that came is taken, prints it and receives more. Returns false when no more comes. */
+/* Receives more bytes and prints them. Returns false if no more come. POSIX recv(2) */
 static bool more(struct response *r) {
-    if (r->next < r->end) return true;
-    print_taken(r);
+    if (r->failure != NULL) return false; /* it would fail again */
     ssize_t count = receive(r->server, r->received);
-    if (count == -1) r->problem = why();
+    if (count == -1) r->failure = why();
     if (count < 1) return false;
-    r->printed = r->next = 0;
-    r->end = count;
+    print_bytes(r->received, r->received + count);
+    r->start = r->end;
+    r->end += count;
     return true;
 }
 
-/* Takes a line and keeps it as text. Returns false if its end is not among HEAD_SIZE bytes. */
+/* Takes a line, as text without its end. Returns false if that does not come, or beyond limit. */
 static bool take_line(struct response *r) {
     size_t length = 0;
     char c = '\0';
-    while (c != '\n' && length < HEAD_SIZE && more(r)) {
-        c = r->received[r->next++];
+    while (c != '\n' && r->taken < r->limit && (r->taken < r->end || more(r))) {
+        c = r->received[r->taken++ - r->start];
         r->line[length++] = c == '\0' ? ' ' : c; /* it would end the text: RFC 9110 5.5 */
-        r->total++;
     }
     r->line[length] = '\0';
     r->line[strcspn(r->line, "\r\n")] = '\0';
     return c == '\n';
 }
 
-/* Takes count bytes of the body. Returns false if the server closed before their end. */
+/* Takes count bytes of the body. Returns false if the server closes before their end. */
 static bool take_body(struct response *r, long long count) {
-    while (count > 0 && more(r)) {
-        long long part = r->end - r->next < count ? r->end - r->next : count;
-        r->next += part;
-        r->total += part;
-        count -= part;
-    }
-    return count == 0;
+    while (r->end - r->taken < count)
+        if (!more(r)) return false;
+    r->taken += count;
+    r->limit = r->taken + HEAD_SIZE;
+    return true;
 }
 
-/* Reads the digits of a length in base 10 or 16. Returns -1 if these are none. */
-static long long read_length(const char *digits, int base) {
-    digits += strspn(digits, " \t");
-    const char *end = digits + strspn(digits, base == 10 ? "0123456789" : "0123456789abcdefABCDEF");
-    long long length = end > digits ? strtoll(digits, NULL, base) : -1;
-    end += strspn(end, " \t");
-    return length < LLONG_MAX && (*end == '\0' || (base == 16 && *end == ';')) ? length : -1;
-}
-
-/* Takes a body in chunks, each a line with its size, so many bytes, and the end of a line; the last
- * has size 0, a trailer may follow. Returns NULL, or what is wrong. RFC 9112 7.1 */
-static const char *take_chunks(struct response *r) {
-    static const char unfinished[] = "its last chunk is missing";
+/* Takes a body in chunks: each a line with its size, so many bytes, an empty line; the last has
+ * size 0, a trailer may follow. Returns false if that is not what comes. RFC 9112 7.1 */
+static bool take_chunks(struct response *r) {
     for (long long size = 1; size > 0;) {
-        if (!take_line(r)) return unfinished;
-        size = read_length(r->line, 16);
-        if (size == -1) return "a chunk without its size";
-        if (!take_body(r, size) || !take_line(r)) return unfinished;
-        if (size > 0 && r->line[0] != '\0') return "a chunk longer than its size";
+        if (!take_line(r)) return false;
+        size_t digits = strspn(r->line, "0123456789abcdefABCDEF");
+        if (digits == 0 || strchr("; \t", r->line[digits]) == NULL) return false;
+        size = strtoll(r->line, NULL, 16);
+        if (size > 0 && (!take_body(r, size) || !take_line(r) || r->line[0] != '\0')) return false;
     }
-    const long long start = r->total;
     while (r->line[0] != '\0')
-        if (!take_line(r) || r->total - start > HEAD_SIZE) return unfinished;
-    return NULL;
+        if (!take_line(r)) return false;
+    return true;
 }
 
 /* Takes the whole response. Returns NULL, or what is wrong with it. RFC 9112 4 to 8 */
 static const char *take_response(struct response *r) {
-    char *line = r->line;
-    for (;;) {
-        long long length = -1;
-        bool coded = false, chunked = false;
-        bool whole = take_line(r), http = strncmp(line, "HTTP/", 5) == 0;
-        if (!whole && line[0] == '\0') return "the server closed without an answer";
-        if (!whole && http) return "its head has no end";
-        if (!http || strlen(line) < 12 || line[8] != ' ' || strspn(line + 9, "0123456789") != 3)
+    char *line = r->line, digits[19], junk;
+    long long length = -1;
+    bool chunked = false;
+    do { /* 100 Continue: the head of the true response follows */
+        if (!take_line(r) && line[0] == '\0') return "the server closed without an answer";
+        if (strncmp(line, "HTTP/", 5) != 0 || strlen(line) < 12 || line[8] != ' ' ||
+            strspn(line + 9, "0123456789") != 3)
             return "this is no HTTP response";
-        r->code = strtoll(line + 9, NULL, 10);
+        r->code = atoi(line + 9);
         while (line[0] != '\0') {
-            if (!take_line(r) || r->total > HEAD_SIZE) return "its head has no end";
-            if (strncasecmp(line, "Content-Length:", 15) == 0) {
-                long long old = length;
-                length = read_length(line + 15, 10);
-                if (length < 0 || (old >= 0 && old != length)) return "its Content-Length is none";
-            } else if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) {
-                coded = true; /* and the last of its codings counts */
-                for (char *c = strtok(line + 18, ", \t"); c != NULL; c = strtok(NULL, ", \t"))
-                    chunked = strcasecmp(c, "chunked") == 0;
-            }
+            if (!take_line(r)) return "its head has no end";
+            if (r->code < 200) continue;
+            if (strncasecmp(line, "Transfer-Encoding:", 18) == 0) chunked = true;
+            if (strncasecmp(line, "Content-Length:", 15) != 0) continue;
+            if (sscanf(line + 15, " %18[0-9] %c", digits, &junk) != 1 ||
+                (length != -1 && length != atoll(digits)))
+                return "its Content-Length is none";
+            length = atoll(digits);
         }
-        if (r->code < 200) continue; /* 100 Continue: the head of the true response follows */
-        if (r->code == 204 || r->code == 304) return NULL;
-        if (chunked) return take_chunks(r);
-        if (coded || length == -1) return take_body(r, LLONG_MAX), NULL; /* until it closes */
-        return take_body(r, length) ? NULL : "fewer bytes than its Content-Length";
-    }
-}
-
-/* Sends the request, prints the response as it comes. Returns 0, or 1 after reporting a failure. */
-static int fetch(int server, const char *peer, const char *request) {
-    struct response r = {.server = server};
-    const long long then = now();
-
-    /* 3. send */
-    if (send_all(server, request, strlen(request)) == -1) return report("send", peer, why());
-
-    /* 4. receive, until the response is complete or the server closes */
-    const char *problem = take_response(&r);
-    if (problem != NULL && r.problem == NULL) take_body(&r, HEAD_SIZE); /* it may have no end */
-    if (r.problem != NULL) problem = r.problem;
-    print_taken(&r);
-
-    if (isatty(STDOUT_FILENO) && r.total > 0 && r.received[r.next - 1] != '\n') puts("");
-    if (r.code != 0) fprintf(stderr, "status %lld\n", r.code);
-    fprintf(stderr, "received %lld bytes in %.3f seconds\n", r.total, (double)(now() - then) / 1e9);
-    return problem == NULL ? 0 : report("recv", peer, problem);
+    } while (r->code < 200);
+    if (r->code == 204 || r->code == 304) return NULL;
+    if (chunked) return take_chunks(r) ? NULL : "a chunk is damaged, or the last one is missing";
+    if (length != -1) return take_body(r, length) ? NULL : "fewer bytes than its Content-Length";
+    while (more(r)) continue; /* until the server closes */
+    return NULL;
 }
 
 int main(int argc, char *argv[]) {
-    const char *url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/", *path;
+    const char *url = argc > 1 ? argv[1] : "http://127.0.0.1:8080/";
     bool help = strcmp(url, "-h") == 0 || strcmp(url, "--help") == 0;
+    struct response r = {.limit = HEAD_SIZE};
     char peer[ADDRESS_SIZE];
 
     if (help || argc > 2 || url[0] == '-')
         return fputs(usage, help ? stdout : stderr), help ? 0 : 2;
-    const char *problem = parse_url(url, &path);
+    const char *problem = write_request(url);
     if (problem != NULL) return report("read", "the URL", problem), 2;
     if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
         return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     signal(SIGPIPE, SIG_IGN); /* sending to a server that has left fails, no more */
 
     /* 1. create, 2. connect */
-    int server = connect_to_server(peer);
+    r.server = connect_to_server(peer);
     fprintf(stderr, "resolved %s, connected to %s\n", host, peer);
+    const long long then = now();
 
-    /* 3. send, 4. receive */
-    int status = fetch(server, peer, write_request(path));
+    /* 3. send */
+    if (send_all(r.server, request, strlen(request)) == -1) return report("send", peer, why());
+
+    /* 4. receive, until the response is complete or the server closes */
+    problem = take_response(&r);
+    if (problem != NULL) take_body(&r, HEAD_SIZE); /* what else comes; it may have no end */
+    if (r.failure != NULL) problem = r.failure;
+    if (isatty(STDOUT_FILENO)) puts(""); /* a page need not end its last line */
+    if (r.code != 0) fprintf(stderr, "status %d\n", r.code);
+    fprintf(stderr, "received %lld bytes in %.3f seconds\n", r.end, (double)(now() - then) / 1e9);
 
     /* 5. close */
-    close(server);
-    return status;
+    close(r.server);
+    return problem == NULL ? 0 : report("recv", peer, problem);
 }

@@ -88,190 +88,131 @@ def connect_to_server(host, port):
 
 # ---- The lesson ----
 
-HOST = re.compile(rb"(?:\[([^]/?#]{1,255})\]|([^][:/?#]{1,255}))(?=[:/?#]|\Z)", re.S)
-PORT = re.compile(rb"(?::0*([0-9]{1,5})|:?)(?=[/?#]|\Z)")
-STATUS_LINE = re.compile(rb"HTTP/... ([0-9]{3})(?![0-9])", re.S)
+HOST_PORT_PATH = re.compile(rb"(\[[^]/?#]{1,255}\]|[^][:/?#]{1,255})(?::([0-9]{1,5}))?([/?#].*)?")
 
 
-class Refused(Exception):
-    """What is wrong with a URL, or with a response."""
-
-
-def parse_url(url):
-    """Takes a URL apart. Returns host and port, what the header Host says of both, and what follows
-    them; raises Refused with what is wrong. RFC 3986 3"""
-    if re.search(rb"[\0-\x1f\x7f]", url):
-        raise Refused("a control character could forge a second request")
-    if url[:8].lower() == b"https://":
-        raise Refused("https needs TLS, which encrypts below HTTP; curl has it")
+def write_request(url):
+    """Returns host and port of a URL, and the request for it: what must not stand there becomes %XX, a
+    fragment is left out. Raises ValueError with what is wrong. RFC 3986, RFC 9112 3"""
     if url[:7].lower() != b"http://":
-        raise Refused("a URL must begin with http://")
+        raise ValueError("only http:// works here; https needs TLS, which encrypts below HTTP; curl has it")
     if len(url) > URL_SIZE:
-        raise Refused("longer than 8192 bytes, more than most servers take")
+        raise ValueError("longer than 8192 bytes, more than most servers take")
+    if re.search(rb"[\0-\x1f\x7f]", url):
+        raise ValueError("a control character could forge a second request")
     if b"@" in re.split(rb"[/?#]", url[7:])[0]:
-        raise Refused("no user name or password: they would travel readable for everyone")
-    host = HOST.match(url, 7)
-    if not host:
-        raise Refused("no host, or none of at most 255 bytes; an IPv6 address stands in [ ]")
-    port = PORT.match(url, host.end())
-    if not port or not 1 <= int(port[1] or 80) <= 65535:
-        raise Refused("PORT is a number from 1 to 65535")
-    number = int(port[1] or 80)
-    authority = host[0] if number == 80 else b"%s:%d" % (host[0], number)
-    return host[1] or host[2], number, authority, url[port.end():]
+        raise ValueError("no user name or password: they would travel readable for everyone")
+    match = HOST_PORT_PATH.fullmatch(url, 7)
+    port = int(match[2] or 80) if match else 0
+    if not 1 <= port <= 65535:
+        raise ValueError("HOST is a name, an IPv4 address or [an IPv6 one], PORT a number from 1 to 65535")
 
-
-def write_request(authority, rest):
-    """Returns the request for what follows host and port in a URL: what must not stand in a request
-    becomes %XX, and the fragment stays here. RFC 9112 3, RFC 3986 2.1"""
-    path = rest.partition(b"#")[0]
+    path = (match[3] or b"").partition(b"#")[0]
     path = path if path.startswith(b"/") else b"/" + path
-    path = re.sub(rb'[ "<>\\^`{|}\x7f-\xff]', lambda byte: b"%%%02X" % ord(byte[0]), path)
-    return (b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n"
-            % (path, authority))
+    path = re.sub(rb'[ "<>\\^`{|}\x80-\xff]', lambda byte: b"%%%02X" % ord(byte[0]), path)
+    authority = match[1] if port == 80 else match[1] + b":" + match[2]
+    return match[1].strip(b"[]"), port, (
+        b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: lesson-04\r\n\r\n" % (path, authority))
+
+
+def print_bytes(data):
+    """Prints bytes, on a terminal as text that cannot drive it, or ends the program."""
+    if os.isatty(1):
+        data = "\n".join(shown(line) for line in data.split(b"\n")).encode("utf-8", "surrogateescape")
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(1, view):]
+    except OSError as error:
+        sys.exit(report("write", "standard output", error.strerror))
 
 
 class Response:
-    """A response, and how far it has been taken."""
+    """A response, and how far it has been taken. Its bytes are counted from 0."""
 
     def __init__(self, server):
-        self.server = server
-        self.total, self.code = 0, 0  # bytes taken in all; the status, 0 if none came
-        self.received, self.printed, self.next = b"", 0, 0  # of received: what is printed, and taken
-
-    def print_taken(self):
-        """Prints what is taken, to a terminal as text that cannot drive it, or ends the program."""
-        data, self.printed = self.received[self.printed:self.next], self.next
-        if os.isatty(1):
-            data = "\n".join(shown(line) for line in data.split(b"\n")).encode("utf-8", "surrogateescape")
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(1, view):]
-        except OSError as error:
-            sys.exit(report("write", "standard output", error.strerror))
+        self.server, self.code = server, 0  # code: the status, 0 if none came
+        self.received, self.start, self.end = b"", 0, 0  # received holds the bytes from start to end
+        self.taken, self.limit = 0, HEAD_SIZE  # so many bytes are taken; lines may reach up to limit
 
     def more(self):
-        """If all that came is taken, prints it and receives more. Returns false when no more comes."""
-        if self.next < len(self.received):
-            return True
-        self.print_taken()
+        """Receives more bytes and prints them. Returns false if no more come. socket.socket.recv"""
         received = self.server.recv(RECEIVE_SIZE)
-        if received:
-            self.received, self.printed, self.next = received, 0, 0
-        return received != b""
+        if not received:
+            return False
+        print_bytes(received)
+        self.received, self.start, self.end = received, self.end, self.end + len(received)
+        return True
 
     def take_line(self):
-        """Takes a line. Returns it, and whether its end is among HEAD_SIZE bytes."""
+        """Takes a line. Returns it without its end, and false if that does not come, or beyond limit."""
         line = bytearray()
-        while line[-1:] != b"\n" and len(line) < HEAD_SIZE and self.more():
-            line.append(self.received[self.next])
-            self.next += 1
-            self.total += 1
+        while line[-1:] != b"\n" and self.taken < self.limit and (self.taken < self.end or self.more()):
+            line.append(self.received[self.taken - self.start])
+            self.taken += 1
         text = re.split(rb"[\r\n]", line)[0].replace(b"\0", b" ")  # a blank: RFC 9110 5.5
         return text, line[-1:] == b"\n"
 
     def take_body(self, count):
-        """Takes count bytes of the body. Returns false if the server closed before their end."""
-        while count > 0 and self.more():
-            part = min(count, len(self.received) - self.next)
-            self.next += part
-            self.total += part
-            count -= part
-        return count == 0
+        """Takes count bytes of the body. Returns false if the server closes before their end."""
+        while self.end - self.taken < count:
+            if not self.more():
+                return False
+        self.taken += count
+        self.limit = self.taken + HEAD_SIZE
+        return True
 
     def take_chunks(self):
-        """Takes a body in chunks, each a line with its size, so many bytes, and the end of a line; the
-        last has size 0, a trailer may follow. Raises Refused. RFC 9112 7.1"""
-        unfinished, size = Refused("its last chunk is missing"), None
-        while size != 0:
+        """Takes a body in chunks: each a line with its size, so many bytes, an empty line; the last has
+        size 0, a trailer may follow. Returns false if that is not what comes. RFC 9112 7.1"""
+        size = 1
+        while size > 0:
             line, whole = self.take_line()
-            if not whole:
-                raise unfinished
-            size = read_length(line.partition(b";")[0], 16)
-            if size is None:
-                raise Refused("a chunk without its size")
-            line, whole = self.take_line() if self.take_body(size) else (b"", False)
-            if not whole:
-                raise unfinished
-            if size > 0 and line:
-                raise Refused("a chunk longer than its size")
-        start = self.total
+            match = re.match(rb"([0-9A-Fa-f]+)(?=[; \t]|\Z)", line)
+            if not whole or not match:
+                return False
+            size = int(match[1], 16)
+            if size > 0 and not (self.take_body(size) and self.take_line() == (b"", True)):
+                return False
         while line:
             line, whole = self.take_line()
-            if not whole or self.total - start > HEAD_SIZE:
-                raise unfinished
+            if not whole:
+                return False
+        return True
 
     def take_all(self):
-        """Takes the whole response. Raises Refused with what is wrong with it. RFC 9112 4 to 8"""
+        """Takes the whole response. Returns None, or what is wrong with it. RFC 9112 4 to 8"""
+        length, chunked = None, False
         while self.code < 200:  # 100 Continue: the head of the true response follows
             line, whole = self.take_line()
             if not whole and not line:
-                raise Refused("the server closed without an answer")
-            if not whole and line[:5] == b"HTTP/":
-                raise Refused("its head has no end")
-            match = STATUS_LINE.match(line)
+                return "the server closed without an answer"
+            match = re.match(rb"HTTP/... ([0-9]{3})(?![0-9])", line)
             if not match:
-                raise Refused("this is no HTTP response")
-            self.code, length, coded, chunked = int(match[1]), None, False, False
+                return "this is no HTTP response"
+            self.code = int(match[1])
             while line:
                 line, whole = self.take_line()
-                if not whole or self.total > HEAD_SIZE:
-                    raise Refused("its head has no end")
+                if not whole:
+                    return "its head has no end"
+                if self.code < 200:
+                    continue
                 name, colon, value = line.partition(b":")
-                if name.lower() + colon == b"content-length:":
-                    old, length = length, read_length(value, 10)
-                    if length is None or old not in (None, length):
-                        raise Refused("its Content-Length is none")
-                elif name.lower() + colon == b"transfer-encoding:":
-                    coded = True  # and the last of its codings counts
-                    for coding in re.findall(rb"[^ \t,]+", value):
-                        chunked = coding.lower() == b"chunked"
+                if colon and name.lower() == b"transfer-encoding":
+                    chunked = True
+                if colon and name.lower() == b"content-length":
+                    match = re.fullmatch(rb"\s*([0-9]{1,18})\s*", value)
+                    if not match or length not in (None, int(match[1])):
+                        return "its Content-Length is none"
+                    length = int(match[1])
         if self.code in (204, 304):
-            return
+            return None
         if chunked:
-            self.take_chunks()
-        elif coded or length is None:
-            self.take_body(2 ** 63)  # until the server closes
-        elif not self.take_body(length):
-            raise Refused("fewer bytes than its Content-Length")
-
-
-def read_length(text, base):
-    """Reads the digits of a length in base 10 or 16. Returns None if these are none."""
-    digits = rb"[0-9A-Fa-f]" if base == 16 else rb"[0-9]"
-    match = re.match(rb"[ \t]*0*(%s{1,19})[ \t]*\Z" % digits, text)
-    length = int(match[1], base) if match else 2 ** 63
-    return length if length < 2 ** 63 - 1 else None
-
-
-def fetch(server, peer, request):
-    """Sends the request, prints the response as it comes. Returns 0, or 1 after reporting a failure."""
-    response, problem, then = Response(server), None, time.monotonic()
-
-    # 3. send
-    try:
-        server.sendall(request)
-    except OSError as error:
-        return report("send", peer, why(error))
-
-    # 4. receive, until the response is complete or the server closes
-    try:
-        try:
-            response.take_all()
-        except Refused as refused:
-            problem = refused
-            response.take_body(HEAD_SIZE)  # it may have no end
-    except OSError as error:
-        problem = why(error)
-    response.print_taken()
-
-    if os.isatty(1) and response.total and not response.received[:response.next].endswith(b"\n"):
-        say("")
-    if response.code:
-        say(f"status {response.code}", to=2)
-    say(f"received {response.total} bytes in {time.monotonic() - then:.3f} seconds", to=2)
-    return report("recv", peer, problem) if problem else 0
+            return None if self.take_chunks() else "a chunk is damaged, or the last one is missing"
+        if length is not None:
+            return None if self.take_body(length) else "fewer bytes than its Content-Length"
+        while self.more():  # until the server closes
+            pass
 
 
 def main():
@@ -282,9 +223,9 @@ def main():
         say(USAGE, to=1 if wants_help else 2)
         return 0 if wants_help else 2
     try:
-        host, port, authority, rest = parse_url(url)
-    except Refused as refused:
-        report("read", "the URL", refused)
+        host, port, request = write_request(url)
+    except ValueError as problem:
+        report("read", "the URL", problem)
         return 2
     if sys.stdout is None or sys.stderr is None:
         return report("write", "standard output", os.strerror(errno.EBADF))  # or the socket would get it
@@ -293,13 +234,30 @@ def main():
     # 1. create, 2. connect
     server, peer = connect_to_server(host, port)
     say(f"resolved {os.fsdecode(host)}, connected to {peer}", to=2)
+    response, then = Response(server), time.monotonic()
 
-    # 3. send, 4. receive
-    status = fetch(server, peer, write_request(authority, rest))
+    # 3. send
+    try:
+        server.sendall(request)
+    except OSError as error:
+        return report("send", peer, why(error))
+
+    # 4. receive, until the response is complete or the server closes
+    try:
+        problem = response.take_all()
+        if problem:
+            response.take_body(HEAD_SIZE)  # what else comes; it may have no end
+    except OSError as error:
+        problem = why(error)
+    if os.isatty(1):
+        say("")  # a page need not end its last line
+    if response.code:
+        say(f"status {response.code}", to=2)
+    say(f"received {response.end} bytes in {time.monotonic() - then:.3f} seconds", to=2)
 
     # 5. close
     server.close()
-    return status
+    return report("recv", peer, problem) if problem else 0
 
 
 if __name__ == "__main__":

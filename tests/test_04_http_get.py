@@ -720,16 +720,14 @@ class Client(Site):
                 b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n", b"HTTP/1.0 500 \r\n\r\nsorry",
                 head + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
                 b"HTTP/1.1 200 OK\nContent-Length: 2\n\n\0\xff",
-                b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 1\r\n\r\nx",
+                b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n" + head + b"Content-Length: 1\r\n\r\nx",
                 head + b"Transfer-Encoding:chunked \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
                 head + b"Transfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n\r\na;x=y\r\n0123456789\r\n00\r\nTrailer: x\r\n\r\n",
                 head + b"X: " + b"y" * 100000 + b"\r\nContent-Length: 1\r\n\r\nz",
                 head + b"Content-Length: 5\0\r\n\0\r\n\r\nhello",  # RFC 9110 5.5: a zero byte is a blank
                 head + b"Content-Length\r\n\r\nno header without its colon",
-                head + b"Content-Length: " + b"0" * 5000 + b"5\r\n\r\nhello",
-                head + b"Transfer-Encoding: x" + b"," * 5000 + b"chunked\t,\r\n\r\n" + b"0" * 5000 + b"5\r\nhello\r\n0\r\n\r\n",
-                head + b"Content-Length: 1\r\nTransfer-Encoding: gzip\r\n\r\nuntil the end",  # RFC 9112 6.3
-                head + b"Transfer-Encoding: xchunked\r\n\r\nuntil the end"]:
+                head + b"Content-Length: 000000000000000005\r\n\r\nhello",
+                head + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 5000 + b"5 \r\nhello\r\n0\r\n\r\n"]:
             with self.subTest(response=response[:200]):
                 status, out, err = self.fetch(response)
                 self.assertEqual((status, out), (0, response), err)
@@ -750,20 +748,18 @@ class Client(Site):
                 (head + b"Content-Length: -1\r\n\r\nhello", "its Content-Length is none"),
                 (head + b"Content-Length: 99999999999999999999\r\n\r\nhello", "its Content-Length is none"),
                 (head + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "its Content-Length is none"),
-                (chunked + b"5\r\nhello\r\n", "its last chunk is missing"),
-                (chunked + b"5\r\nhel", "its last chunk is missing"),
-                (chunked + b"0\r\n", "its last chunk is missing"),
-                (chunked + b"zz\r\nhello", "a chunk without its size"),
-                (chunked + b"0x5\r\nhello", "a chunk without its size"),
-                (chunked + b"3\r\nhello\r\n0\r\n\r\n", "a chunk longer than its size"),
-                (chunked + b"ffffffffffffffffff\r\nhello", "a chunk without its size"),
-                (chunked + b"-5\r\nhello", "a chunk without its size"),
-                (head + b"Content-Length: 3" + b" " * 2000 + b"x\r\n\r\nhello", "its Content-Length is none"),
-                (chunked + b"\0" * 262200, "its last chunk is missing")]:
+                *[(chunked + rest, "a chunk is damaged, or the last one is missing") for rest in (
+                    b"5\r\nhello\r\n", b"5\r\nhel", b"0\r\n", b"zz\r\nhello", b"0x5\r\nhello\r\n0\r\n\r\n",
+                    b"3\r\nhello\r\n0\r\n\r\n", b"ffffffffffffffffff\r\nhello", b"\r\n0\r\n\r\n",
+                    b"-5\r\nhello", b"0\r\nX: y", b"\0" * 262200)],
+                (head + b"Transfer-Encoding: gzip\r\n\r\nuntil the end", "a chunk is damaged"),  # RFC 9110 10.1.4
+                (b"HTTP/1.1 100 Continue\r\n\r\n", "the server closed without an answer"),
+                (head + b"Content-Length: 5x\r\n\r\nhello", "its Content-Length is none"),
+                (head + b"Content-Length: 3" + b" " * 2000 + b"x\r\n\r\nhello", "its Content-Length is none")]:
             with self.subTest(response=response[:200]):
                 status, out, err = self.fetch(response)
                 self.assertEqual((status, out), (1, response), err)
-                self.assertRegex(err, r"client: recv 127\.0\.0\.1:\d+: " + words + r"\n\Z")
+                self.assertRegex(err, r"client: recv 127\.0\.0\.1:\d+: " + words + r".*\n\Z")
 
     def test_what_has_no_end_is_named_too(self):
         head = b"HTTP/1.1 200 OK\r\n"
@@ -771,8 +767,8 @@ class Client(Site):
         for begin, again, words in [
                 (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "its head has no end"), (head, b"X: y\r\n", "its head has no end"),
                 (head, b"y", "its head has no end"), (b"HTTP/1.1 200 ", b"y", "its head has no end"),
-                (b"", b"y", "this is no HTTP response"), (chunked, b"0", "its last chunk is missing"),
-                (chunked + b"0\r\n", b"X: y\r\n", "its last chunk is missing")]:
+                (b"", b"y", "this is no HTTP response"), (chunked, b"0", "a chunk is damaged, or the last one is missing"),
+                (chunked + b"0\r\n", b"X: y\r\n", "a chunk is damaged, or the last one is missing")]:
             def play(connection):
                 connection.recv(65536)
                 connection.sendall(begin)
@@ -791,9 +787,9 @@ class Client(Site):
         self.assertRegex(err, r"\Aresolved 127\.0\.0\.1, connected to 127\.0\.0\.1:\d+\nstatus 404\n"
                               r"received 53 bytes in \d+\.\d{3} seconds\n\Z")
 
-    def test_what_follows_a_complete_response_is_not_printed(self):
-        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-        self.assertEqual(self.fetch(whole + b"more")[:2], (0, whole))
+    def test_what_comes_with_the_end_of_a_complete_response_is_no_fault(self):
+        response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + b"more"
+        self.assertEqual(self.fetch(response)[:2], (0, response))
 
     def test_what_has_come_is_printed_before_the_rest_comes(self):
         printed = threading.Event()
@@ -881,24 +877,19 @@ class Client(Site):
             self.assertEqual((status, out[:15]), (0, "HTTP/1.1 200 OK"), err)
             self.assertIn("\nHost: 127.0.0.1\n", out)
 
-    def test_zeros_before_a_port(self):
-        port = self.peer(scripted(b"HTTP/1.1 204 x\r\n\r\n")).port
-        status, _, err = self.run_program(self.command("client") + [f"http://127.0.0.1:{port:05000}/"])
-        self.assertEqual(status, 0, err)
-
     def test_urls_that_are_refused(self):
         for url, words in [("https://127.0.0.1/", "TLS"), ("HTTPS://x", "TLS"), ("ftp://x/", "http://"),
         ("127.0.0.1", "http://"),
-                           ("", "http://"), ("http://", "no host"), ("http:///x", "no host"),
-                           ("http://:80/", "no host"),
-                           ("http://[::1/", "no host"), ("http://::1/", "no host"),
-                           ("http://]/", "no host"), ("http://127.0.0.1]/", "the URL"),
-                           ("http://" + "a" * 300, "no host"),
+                           ("", "http://"), ("http://", "HOST is"), ("http:///x", "HOST is"),
+                           ("http://:80/", "HOST is"),
+                           ("http://[::1/", "HOST is"), ("http://::1/", "HOST is"),
+                           ("http://]/", "HOST is"), ("http://127.0.0.1]/", "HOST is"),
+                           ("http://" + "a" * 300, "HOST is"), ("http://127.0.0.1:/", "PORT"),
                            ("http://u:p@127.0.0.1/", "no user name"), ("http://u@127.0.0.1", "no user name"),
                            ("http://127.0.0.1:0/", "PORT"), ("http://127.0.0.1:65536/", "PORT"),
                            ("http://127.0.0.1:x/", "PORT"),
                            ("http://127.0.0.1:80x/", "PORT"), ("http://127.0.0.1:-1/", "PORT"),
-                           ("http://[::1]x/", "no host"),
+                           ("http://[::1]x/", "HOST is"), ("http://127.0.0.1:000080/", "PORT"),
                            ("http://127.0.0.1:4294967376/", "PORT"), ("http://127.0.0.1:" + "1" * 5000, "PORT"),
                            ("http://127.0.0.1:" + "0" * 5000, "PORT"), ("http://127.0.0.1:80:/", "PORT"),
                            ("http://127.0.0.1/" + "x" * 9000, "8192"),
