@@ -29,21 +29,21 @@
 #include <unistd.h>
 
 enum {
-    ARGUMENTS = 3,        /* HOST, PORT, ROOT */
-    LOWEST_PORT = 0,      /* 0: the kernel picks a free port */
-    BACKLOG = 4096,       /* connections that may wait for accept; the kernel may allow fewer */
-    POOL_SIZE = 512,      /* threads, each with one visitor at a time */
-    STACK_SIZE = 1048576, /* bytes of stack for each thread; a page never used costs nothing */
-    HEAD_SIZE = 8192,     /* bytes that the head of a request may have */
-    ANSWER_SIZE = 131072, /* bytes that one send hands to the kernel at most */
-    ADDRESS_SIZE = 80,    /* bytes of an address in words, up to [IPv6%interface]:port */
-    SILENCE = 10,         /* seconds in which a visitor must send or take something */
-    PATIENCE = 30,        /* seconds that a whole request may take */
-    HURRY = 2,            /* both when no thread is free: the next one must not wait long */
-    PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
-    LINGER = 2,                       /* seconds to read on after an answer to an unread request */
-    MILLISECOND = 1000000,            /* in nanoseconds, as now() counts */
+    ARGUMENTS = 3,         /* HOST, PORT, ROOT */
+    LOWEST_PORT = 0,       /* 0: the kernel picks a free port */
+    BACKLOG = 4096,        /* connections that may wait for accept; the kernel may allow fewer */
+    POOL_SIZE = 512,       /* threads, each with one visitor at a time */
+    STACK_SIZE = 1048576,  /* bytes of stack for each thread; a page never used costs nothing */
+    HEAD_SIZE = 8192,      /* bytes that the head of a request may have */
+    ANSWER_SIZE = 131072,  /* bytes that one send hands to the kernel at most */
+    ADDRESS_SIZE = 80,     /* bytes of an address in words, up to [IPv6%interface]:port */
+    SILENCE = 10,          /* seconds in which a visitor must send or take something */
+    PATIENCE = 30,         /* seconds that a whole request may take */
+    HURRY = 2,             /* both when no thread is free: the next one must not wait long */
+    LINGER = 2,            /* seconds to read on after an answer to an unread request */
+    MILLISECOND = 1000000, /* in nanoseconds, as now() counts */
     SECOND = 1000 * MILLISECOND,
+    PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
 };
 static const char *host = "127.0.0.1", *port = "8080";
 static const char program[] = "server";
@@ -163,36 +163,30 @@ static bool accept_failed(const char *name) {
 static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one */
 static atomic_int idle;         /* threads that have no visitor */
 
-/* The functions below return a status as the text "CODE REASON: EXPLANATION", NULL as long as
- * nothing is wrong. RFC 9110 15 */
+/* A status is "CODE REASON: EXPLANATION", and NULL as long as nothing is wrong. RFC 9110 15 */
 static const char ok[] = "200 OK: This page came through a TCP socket, in answer to your request:";
 static const char moved[] = "301 Moved Permanently: a directory ends in /";
+static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
 static const char forbidden[] = "403 Forbidden: this is not for you";
 static const char not_found[] = "404 Not Found: there is no such file";
-static const char too_slow[] =
-    "408 Request Timeout: silent for too long, or over 30 seconds in all";
+static const char too_slow[] = "408 Request Timeout: silent for too long, or over 30 s in all";
 static const char left_early[] = "left before the end of the request";
-static const char bad_line[] = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1";
 
-/* Waits until client has sent something (POLLIN) or can take something (POLLOUT). Returns false if
- * it does not within 10 s, within 2 s when no thread is free, or before the deadline on the clock
- * of now. POSIX poll(2) */
-static bool wait_for(int client, short event, long long deadline) {
+/* Waits until client has sent something (POLLIN) or can take something (POLLOUT). Returns false
+ * after 10 s, 2 s when no thread is free, or at end on the clock of now. POSIX poll(2) */
+static bool wait_for(int client, short event, long long end) {
     struct pollfd ready = {.fd = client, .events = event};
-    const long long patience = atomic_load(&idle) > 0 ? SILENCE : HURRY;
-    long long left = deadline - now();
-    if (left > patience * SECOND) left = patience * SECOND;
-    return left > 0 && poll(&ready, 1, (int)(left / MILLISECOND)) != 0;
+    const long long most = 1000 * (idle > 0 ? SILENCE : HURRY), left = (end - now()) / MILLISECOND;
+    return left > 0 && poll(&ready, 1, (int)(left < most ? left : most)) != 0;
 }
 
-/* Receives into request until the empty line that ends the head, which it keeps, and cuts off
- * what follows: more says whether something did. Returns NULL, left_early, 400, 408, 414 or 431.
- * RFC 9112 2.2 */
+/* Receives up to the empty line that ends a head, which it keeps; more: something followed it.
+ * Returns NULL, left_early, 400, 408, 414 or 431. RFC 9112 2.2 */
 static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *more) {
     const long long began = now();
     request[0] = '\0';
     for (size_t size = 0; size < HEAD_SIZE;) {
-        const long long patience = atomic_load(&idle) > 0 ? PATIENCE : HURRY;
+        const long long patience = idle > 0 ? PATIENCE : HURRY;
         if (!wait_for(client, POLLIN, began + patience * SECOND)) return too_slow;
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
@@ -219,20 +213,17 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *m
 /* Checks a whole head; sets more if a body follows it. Returns NULL for a GET or HEAD that may be
  * answered, else 400, 405, 501 or 505. RFC 9112 3 to 6 */
 static const char *check_head(const char *head, bool *more) {
-    static const char others[] = "POST PUT DELETE CONNECT OPTIONS TRACE ";
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (const char *c = head; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c) && *c != '\n' && *c != '\t' && strncmp(c, "\r\n", 2) != 0)
             return "400 Bad Request: a control character";
-
     char major[2], minor[2];
     int used = 0, hosts = 0;
     sscanf(head, "%*[^ \t\r\n]%*1[ ]%*[^ \t\r\n]%*1[ ]HTTP/%1[0-9].%1[0-9]%n", major, minor, &used);
     const char *line = head + used + (head[used] == '\r');
     if (used == 0 || *line++ != '\n' || head[strspn(head, token)] != ' ') return bad_line;
     if (major[0] != '1') return "505 HTTP Version Not Supported: this server speaks HTTP/1.1";
-
     for (; *line != '\r' && *line != '\n'; line = strchr(line, '\n') + 1) {
         size_t name = strspn(line, token);
         if (name == 0 || line[name] != ':') return "400 Bad Request: a header is NAME: VALUE";
@@ -245,11 +236,12 @@ static const char *check_head(const char *head, bool *more) {
     }
     if (hosts > 1 || (hosts == 0 && minor[0] != '0'))
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1";
-    if (strncmp(head, "GET ", 4) == 0 || strncmp(head, "HEAD ", 5) == 0) return NULL;
-    for (const char *other = others; *other != '\0'; other = strchr(other, ' ') + 1)
-        if (strncmp(head, other, strcspn(other, " ") + 1) == 0)
-            return "405 Method Not Allowed: this server knows GET and HEAD";
-    return "501 Not Implemented: this server knows GET and HEAD";
+    char method[12]; /* a longer one is cut, and then none of those */
+    snprintf(method, sizeof method, " %.*s ", (int)strcspn(head, " "), head);
+    if (strstr(" GET HEAD ", method) != NULL) return NULL;
+    return strstr(" POST PUT DELETE CONNECT OPTIONS TRACE ", method) != NULL
+               ? "405 Method Not Allowed: this server knows GET and HEAD"
+               : "501 Not Implemented: this server knows GET and HEAD";
 }
 
 /* Returns the path in the target of a checked head, and in size its bytes without the query.
@@ -262,8 +254,7 @@ static const char *find_path(const char *head, size_t *size) {
     return path;
 }
 
-/* Decodes size bytes of text, %41 to A and so on, into path, and ends it with a zero. Returns
- * NULL, or 400. RFC 3986 2.1 */
+/* Decodes size bytes of text, such as %41 to A, into path. Returns NULL, or 400. RFC 3986 2.1 */
 static const char *decode(const char *text, size_t size, char *path) {
     for (const char *end = text + size; text < end; text++, path++) {
         *path = *text;
@@ -277,9 +268,8 @@ static const char *decode(const char *text, size_t size, char *path) {
     return NULL;
 }
 
-/* Opens the file at path below ROOT, one component after the other and through no symbolic link:
- * so nothing leads out, not even a directory that becomes a link in this moment. Cuts path up.
- * Returns the descriptor, or -1 with errno. POSIX openat(2) */
+/* Opens the file at path below ROOT, one component after the other, which cuts path up, and through
+ * no symbolic link: nothing leads out at any moment. Returns -1 with errno. POSIX openat(2) */
 static int open_below(char *path) {
     int file = root;
     char *rest = NULL, *name = strtok_r(path, "/", &rest);
@@ -306,8 +296,8 @@ static const char *content_type(const char *path) {
     return "application/octet-stream";
 }
 
-/* Finds what a checked head asks for. Returns ok, with a descriptor in file or -1 there for the
- * built-in page, and the type and the size of the file; or 301, 400, 403, 404 or 503. */
+/* Finds what a checked head asks for. Returns ok, with the descriptor, type and size of a file, or
+ * file -1 for the built-in page; or 301, 400, 403, 404 or 503. */
 static const char *open_target(const char *head, int *file, const char **type, long long *size) {
     char path[HEAD_SIZE + sizeof "index.html"];
     struct stat info = {0};
@@ -319,35 +309,30 @@ static const char *open_target(const char *head, int *file, const char **type, l
     if (root == -1) return length == 0 || strcmp(path, "/") == 0 ? ok : not_found;
     if (strstr(path, "/..") != NULL) return forbidden;
     if (folder) strcat(path, "index.html");
-    const char *file_type = content_type(path); /* before path is cut up */
+    *type = content_type(path); /* before path is cut up */
     if ((*file = open_below(path)) == -1) {
         if (errno == EMFILE || errno == ENFILE) return "503 Service Unavailable: try again later";
-        bool none = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
-        return none ? not_found : forbidden;
+        return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? not_found : forbidden;
     }
-    if (fstat(*file, &info) == 0 && S_ISREG(info.st_mode))
-        return *type = file_type, *size = info.st_size, ok;
+    if (fstat(*file, &info) == 0 && S_ISREG(info.st_mode)) return *size = info.st_size, ok;
     close(*file);
     *file = -1;
     return !S_ISDIR(info.st_mode) || folder ? forbidden : moved;
 }
 
-/* Writes the page for a status, and for 200 the request in it, harmless as HTML: ASCII without
- * markup. Returns its bytes. */
+/* Writes the page for a status, for 200 with the request as harmless ASCII. Returns its bytes. */
 static size_t write_page(char page[PAGE_SIZE], const char *status, const char *request) {
+    static const char start[] =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<title>%.*s</title>\n"
+        "<link rel=\"icon\" href=\"data:,\">\n<h1>%.*s</h1>\n<p>%s</p>\n<pre>";
     int name = (int)strcspn(status, ":");
-    char *end =
-        page + snprintf(page, PAGE_SIZE,
-                        "<!DOCTYPE html>\n<html lang=\"en\">\n<title>%.*s</title>\n"
-                        "<link rel=\"icon\" href=\"data:,\">\n<h1>%.*s</h1>\n<p>%s</p>\n<pre>",
-                        name, status, name, status, status + name + 2);
-    for (const char *c = status == ok ? request : ""; *c != '\0'; c++)
-        if (*c == '&' || *c == '<')
-            end += snprintf(end, 6, "%s", *c == '&' ? "&amp;" : "&lt;");
-        else if ((*c >= ' ' && *c <= '~') || *c == '\n')
-            *end++ = *c;
-        else if (*c != '\r')
-            end += snprintf(end, 5, "\\x%02x", (unsigned char)*c);
+    char *end = page;
+    end += snprintf(end, PAGE_SIZE, start, name, status, name, status, status + name + 2);
+    for (const char *c = status == ok ? request : ""; *c != '\0'; c++) {
+        bool plain = (*c >= ' ' && *c <= '~') || *c == '\n';
+        const char *form = *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : plain ? "%c" : "\\x%02x";
+        if (*c != '\r') end += snprintf(end, 6, form, (unsigned char)*c);
+    }
     return (size_t)(end + snprintf(end, 8, "</pre>\n") - page);
 }
 
@@ -356,8 +341,8 @@ static size_t write_head(char answer[ANSWER_SIZE], const char *status, const cha
                          long long size, const char *request) {
     char date[40];
     struct tm fields;
-    time_t now = time(NULL);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &fields));
+    time_t seconds = time(NULL);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &fields));
     char *end = answer + snprintf(answer, ANSWER_SIZE,
                                   "HTTP/1.1 %.*s\r\nDate: %s\r\nContent-Type: %s%s\r\n"
                                   "Content-Length: %lld\r\nConnection: close\r\n",
@@ -366,22 +351,22 @@ static size_t write_head(char answer[ANSWER_SIZE], const char *status, const cha
     if (strncmp(status, "405", 3) == 0) end += snprintf(end, 19, "Allow: GET, HEAD\r\n");
     if (status == moved) {
         size_t length;
-        const char *path = find_path(request, &length), *query = path + length;
+        const char *path = find_path(request, &length);
         end += snprintf(end, 2 * HEAD_SIZE, "Location: %.*s/%.*s\r\n", (int)length, path,
-                        (int)strcspn(query, " "), query);
+                        (int)strcspn(path + length, " "), path + length);
     }
     return (size_t)(end + snprintf(end, 3, "\r\n") - answer);
 }
 
 /* Sends count bytes of an answer. Returns NULL, or what went wrong. POSIX send(2) */
 static const char *send_answer(int client, const char *bytes, size_t count) {
-    while (count > 0) {
-        if (!wait_for(client, POLLOUT, LLONG_MAX)) return "nothing was taken for too long";
-        ssize_t sent = send(client, bytes, count, 0);
-        if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
-        if (sent == -1) return strerror(errno);
-        bytes += sent;
-        count -= (size_t)sent;
+    for (ssize_t sent; count > 0;) {
+        if ((sent = send(client, bytes, count, 0)) > 0)
+            bytes += sent, count -= (size_t)sent;
+        else if (errno != EAGAIN && errno != EWOULDBLOCK)
+            return strerror(errno);
+        else if (!wait_for(client, POLLOUT, LLONG_MAX))
+            return "nothing was taken for too long";
     }
     return NULL;
 }
@@ -394,24 +379,20 @@ static void take_rest(int client, char rest[ANSWER_SIZE]) {
     while (wait_for(client, POLLIN, end) && recv(client, rest, ANSWER_SIZE, 0) > 0) continue;
 }
 
-/* Answers one request. Returns 0, or 1 after a failure that it has reported. RFC 9112 */
-static int serve_client(int client) {
-    char request[HEAD_SIZE + 1], page[PAGE_SIZE], answer[ANSWER_SIZE], peer[ADDRESS_SIZE];
-    struct sockaddr_storage address = {0};
-    socklen_t size = sizeof address;
-    const char *type = "text/html", *problem = NULL;
-    long long length = 0;
+/* Answers one request of peer. Returns 0, or 1 after a failure that it has reported. RFC 9112 */
+static int serve_client(int client, const char *peer) {
+    char request[HEAD_SIZE + 1], page[PAGE_SIZE], answer[ANSWER_SIZE];
+    const char *type, *problem = NULL;
+    long long length;
     bool more = false;
     int file = -1;
 
-    getpeername(client, (struct sockaddr *)&address, &size);
-    address_name(&address, size, peer);
     fcntl(client, F_SETFL, O_NONBLOCK); /* wait_for waits, and no longer than it may */
     const char *status = receive_head(client, request, &more);
     if (status == left_early) return report("recv", peer, left_early);
     if (status == NULL) status = check_head(request, &more);
     if (status == NULL) status = open_target(request, &file, &type, &length);
-    if (file == -1) length = (long long)write_page(page, status, request);
+    if (file == -1) type = "text/html", length = (long long)write_page(page, status, request);
     size_t used = write_head(answer, status, type, length, request);
     if (strncmp(request, "HEAD ", 5) == 0) length = 0;
     if (file == -1) memcpy(answer + used, page, (size_t)length), used += (size_t)length;
@@ -420,10 +401,9 @@ static int serve_client(int client) {
     do { /* the head and, in the same send, as much of the body as fits */
         size_t part = left < (long long)(ANSWER_SIZE - used) ? (size_t)left : ANSWER_SIZE - used;
         ssize_t count = part > 0 ? read(file, answer + used, part) : 0;
-        if (part > 0 && count <= 0) problem = "the file is shorter than it was";
         if (count > 0) used += (size_t)count, left -= count;
-        const char *failure = send_answer(client, answer, used);
-        if (failure != NULL) problem = failure;
+        problem = send_answer(client, answer, used);
+        if (count < 1 && left > 0 && problem == NULL) problem = "the file is shorter than it was";
         used = 0;
     } while (problem == NULL && left > 0);
     if (file != -1) close(file);
@@ -448,14 +428,17 @@ static int allowed_threads(void) {
 
 /* What each thread of the pool runs: visitor after visitor, for ever. */
 static void *work(void *name) {
-    for (;; atomic_fetch_add(&idle, 1)) {
+    struct sockaddr_storage address;
+    char peer[ADDRESS_SIZE];
+    for (;; idle++) {
         /* 4. accept: the client gets a socket of its own */
-        int client = accept(listener, NULL, NULL);
-        atomic_fetch_sub(&idle, 1);
+        socklen_t size = sizeof address;
+        int client = accept(listener, (struct sockaddr *)&address, &size);
+        idle--;
         if (client == -1 && accept_failed(name)) continue;
 
         /* 5. talk */
-        serve_client(client);
+        serve_client(client, address_name(&address, size, peer));
 
         /* 6. close */
         close(client);
@@ -491,10 +474,10 @@ int main(int argc, char *argv[]) {
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     flockfile(stdout); /* nobody prints before the first line */
     const int most = allowed_threads();
-    atomic_store(&idle, most); /* those that are still to come count as well */
+    idle = most; /* those that are still to come count as well */
     while (threads < most && (error = pthread_create(&thread, &attributes, work, name)) == 0)
         threads++;
-    atomic_fetch_sub(&idle, most - threads);
+    idle -= most - threads;
     if (error != 0) report("pthread_create", name, strerror(error));
     if (threads == 0) return 1;
     printf("listening on %s\n", name);

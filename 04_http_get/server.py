@@ -145,7 +145,7 @@ OK = "200 OK: This page came through a TCP socket, in answer to your request:"
 MOVED = "301 Moved Permanently: a directory ends in /"
 FORBIDDEN = "403 Forbidden: this is not for you"
 NOT_FOUND = "404 Not Found: there is no such file"
-TOO_SLOW = "408 Request Timeout: silent for too long, or over 30 seconds in all"
+TOO_SLOW = "408 Request Timeout: silent for too long, or over 30 s in all"
 LEFT_EARLY = "left before the end of the request"
 BAD_LINE = "400 Bad Request: the first line must be METHOD TARGET HTTP/1.1"
 
