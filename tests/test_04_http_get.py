@@ -716,7 +716,7 @@ class Client(Site):
                 head + b"Content-Length: 5\r\n\r\nhello", head + b"content-length:\t5 \r\n\r\nhello",
                 head + b"\r\nuntil the end",
                 head + b"Content-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n",
-                b"HTTP/1.1 304\r\n\r\n",
+                b"HTTP/1.1 304\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
                 b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n", b"HTTP/1.0 500 \r\n\r\nsorry",
                 head + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
                 b"HTTP/1.1 200 OK\nContent-Length: 2\n\n\0\xff",
@@ -724,7 +724,7 @@ class Client(Site):
                 head + b"Transfer-Encoding:chunked \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
                 head + b"Transfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n\r\na;x=y\r\n0123456789\r\n00\r\nTrailer: x\r\n\r\n",
                 head + b"X: " + b"y" * 100000 + b"\r\nContent-Length: 1\r\n\r\nz",
-                head + b"Content-Length: 5\0\r\n\0\r\n\r\nhello",  # RFC 9110 5.5: a zero byte is a blank
+                head + b"Content-Length: 5\0\r\n\r\nhello",  # RFC 9110 5.5: a zero byte is a blank
                 head + b"Content-Length\r\n\r\nno header without its colon",
                 head + b"Content-Length: 000000000000000005\r\n\r\nhello",
                 head + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 5000 + b"5 \r\nhello\r\n0\r\n\r\n"]:
@@ -741,9 +741,12 @@ class Client(Site):
                 (b"Hello!\n", "this is no HTTP response"), (b"SSH-2.0-x\r\n", "this is no HTTP response"),
                 (b"HTTP/1.1 2000 OK\r\n\r\n", "this is no HTTP response"),
                 (b"HTTP/1.1 20\r\n\r\n", "this is no HTTP response"),
+                (b"HTTP/1.1_200 OK\r\n\r\n", "this is no HTTP response"),
+                (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/\r\n\r\n", "this is no HTTP response"),
                 (b"HTTP/1.1 200", "its head has no end"), (head + b"X: y\r\n", "its head has no end"),
                 (head + b"X: y\r\n" * 60000, "its head has no end"),
                 (head + b"Content-Length: 6\r\n\r\nhello", "fewer bytes than its Content-Length"),
+                (head + b"\0\r\nContent-Length: 6\r\n\r\nhello", "fewer bytes than its Content-Length"),
                 (head + b"Content-Length: x\r\n\r\nhello", "its Content-Length is none"),
                 (head + b"Content-Length: -1\r\n\r\nhello", "its Content-Length is none"),
                 (head + b"Content-Length: 99999999999999999999\r\n\r\nhello", "its Content-Length is none"),
@@ -752,6 +755,7 @@ class Client(Site):
                     b"5\r\nhello\r\n", b"5\r\nhel", b"0\r\n", b"zz\r\nhello", b"0x5\r\nhello\r\n0\r\n\r\n",
                     b"3\r\nhello\r\n0\r\n\r\n", b"ffffffffffffffffff\r\nhello", b"\r\n0\r\n\r\n",
                     b"-5\r\nhello", b"0\r\nX: y", b"\0" * 262200)],
+                (head + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n5\r\nhello\r\n", "a chunk is damaged"),
                 (head + b"Transfer-Encoding: gzip\r\n\r\nuntil the end", "a chunk is damaged"),  # RFC 9110 10.1.4
                 (b"HTTP/1.1 100 Continue\r\n\r\n", "the server closed without an answer"),
                 (head + b"Content-Length: 5x\r\n\r\nhello", "its Content-Length is none"),
@@ -802,19 +806,28 @@ class Client(Site):
         printed.set()
         self.assertEqual((program.wait(), bytes(program.out)), (0, whole))
 
+    def test_what_comes_after_a_fault_is_printed_too(self):
+        printed = threading.Event()
+        self.addCleanup(printed.set)
+        peer = self.peer(scripted(b"Hello!\nworld!\n", lambda: printed.wait(kit.PATIENCE)))
+        program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"])
+        program.until(lambda: program.out == b"Hello!\n", "the first line, which is no HTTP")
+        printed.set()
+        self.assertEqual((program.wait(), bytes(program.out)), (1, b"Hello!\nworld!\n"))
+
     def test_a_server_that_keeps_the_connection_open(self):
         finished = threading.Event()
         self.addCleanup(finished.set)
-        whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+        for whole in (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                      b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"):
+            def play(connection, whole=whole):
+                scripted(whole)(connection)
+                finished.wait(kit.PATIENCE)
 
-        def play(connection):
-            scripted(whole)(connection)
-            finished.wait(kit.PATIENCE)
-
-        peer = self.peer(play)
-        program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"])
-        self.assertEqual((program.wait(), bytes(program.out)), (0, whole))
-        self.assertFalse(finished.is_set())
+            peer = self.peer(play)
+            program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"])
+            self.assertEqual((program.wait(), bytes(program.out)), (0, whole))
+            self.assertFalse(finished.is_set())
         finished.set()
 
     def test_a_server_that_falls_silent(self):
@@ -921,6 +934,15 @@ class Client(Site):
             self.assertEqual(program.wait(), 1)
         self.assertIn(b"client: write standard output: No space left on device\n", program.err)
 
+    def test_output_into_a_pipe_that_closes_is_an_error(self):
+        peer = self.peer(scripted(b"HTTP/1.1 200 OK\r\n\r\nx"))
+        reading, writing = os.pipe()
+        kit.close_reading(reading, writing)
+        program = self.start(self.command("client") + [f"http://127.0.0.1:{peer.port}/"], stdout=writing)
+        os.close(writing)
+        self.assertEqual(program.wait(), 1)
+        self.assertIn(b"client: write standard output: Broken pipe\n", program.err)
+
     def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
         argv = [*self.command("client"), "http://127.0.0.1:1/"]  # a connect would be refused, and said
         status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])
@@ -965,11 +987,12 @@ class Client(Site):
             started.wait(kit.PATIENCE)
             parts = [head] + [b"%x\r\n%s\r\n" % (len(block), block)] * count + [b"0\r\n\r\n"]
             for part in parts:
+                if part is parts[-1]:  # when it has come, the client ends
+                    measured.append(memory(program))
                 digest.update(part)
                 connection.sendall(part)
                 if part is parts[1] and not measured:
                     measured.append(memory(program))
-            measured.append(memory(program))
             connection.recv(1)
 
         peer = self.peer(play)
