@@ -146,8 +146,8 @@ static int connect_to_server(char peer[ADDRESS_SIZE]) {
 
 /* ---- The lesson ---- */
 
-/* Takes host and port out of a URL, and writes the request for it: what must not stand there
- * becomes %XX, a fragment is left out. Returns NULL, or what is wrong. RFC 3986, RFC 9112 3 */
+/* Takes host and port out of a URL and writes the request: what must not stand in one becomes %XX,
+ * a fragment is left out. Returns NULL, or what is wrong. RFC 3986, RFC 9112 3 */
 static const char *write_request(const char *url) {
     const char *name = url + 7;
     int used = 0, digits = 0;
@@ -158,7 +158,7 @@ static const char *write_request(const char *url) {
         if (iscntrl((unsigned char)*c)) return "a control character could forge a second request";
     if (name[strcspn(name, "@/?#")] == '@')
         return "no user name or password: they would travel readable for everyone";
-    sscanf(name, name[0] == '[' ? "[%255[^]/?#]]%n" : "%255[^][:/?#]%n", host, &used);
+    sscanf(name, name[0] == '[' ? "[%255[^][/?#]]%n" : "%255[^][:/?#]%n", host, &used);
     sscanf(name + used, ":%5[0-9]%n", port, &digits); /* 80 stays if there is none */
     const char *path = name + used + digits;
     if (used == 0 || strchr("/?#", *path) == NULL || atoi(port) < 1 || atoi(port) > 65535)
@@ -235,7 +235,8 @@ static bool take_body(struct response *r, long long count) {
 /* Takes a body in chunks: each a line with its size, so many bytes, an empty line; the last has
  * size 0, a trailer may follow. Returns false if that is not what comes. RFC 9112 7.1 */
 static bool take_chunks(struct response *r) {
-    for (long long size = 1; size > 0;) {
+    long long size = 1;
+    while (size > 0) {
         if (!take_line(r)) return false;
         size_t digits = strspn(r->line, "0123456789abcdefABCDEF");
         if (digits == 0 || strchr("; \t", r->line[digits]) == NULL) return false;

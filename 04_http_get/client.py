@@ -88,11 +88,11 @@ def connect_to_server(host, port):
 
 # ---- The lesson ----
 
-HOST_PORT_PATH = re.compile(rb"(\[[^]/?#]{1,255}\]|[^][:/?#]{1,255})(?::([0-9]{1,5}))?([/?#].*)?")
+HOST_PORT_PATH = re.compile(rb"(\[[^][/?#]{1,255}\]|[^][:/?#]{1,255})(?::([0-9]{1,5}))?([/?#].*)?")
 
 
 def write_request(url):
-    """Returns host and port of a URL, and the request for it: what must not stand there becomes %XX, a
+    """Returns host and port of a URL, and the request: what must not stand in one becomes %XX, a
     fragment is left out. Raises ValueError with what is wrong. RFC 3986, RFC 9112 3"""
     if url[:7].lower() != b"http://":
         raise ValueError("only http:// works here; https needs TLS, which encrypts below HTTP; curl has it")
