@@ -28,7 +28,7 @@ class CheckLessons(kit.Case):
         self.assertIn("not the same in", out)
 
     def test_a_comment_above_a_helper(self):
-        self.assertIn("shown: not the same", self.plant("02_echo_loop/server.c", "one message, one line", "one line"))
+        self.assertIn("shown: not the same", self.plant("02_echo_loop/server.c", "bytes on one line", "bytes in one line"))
 
     def test_a_makefile_of_its_own(self):
         out = self.plant("05_udp/Makefile", "-O2", "-O3")
