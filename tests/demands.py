@@ -801,7 +801,7 @@ class LineClient(AnyClient):
         size = 2 ** 23
 
         def play(peer):
-            read.wait(kit.PATIENCE)
+            read.wait(3 * kit.PATIENCE)
             try:
                 peer.sendall(b"all there" if kit.receive_exactly(peer, size) == b"x" * size else b"damaged")
             except (OSError, kit.Trouble):
@@ -825,7 +825,7 @@ class LineClient(AnyClient):
 
     def test_it_gives_up_on_a_server_that_does_not_read(self):
         client, port, read = self.stuck()
-        self.assertEqual(client.wait(), 1)
+        self.assertEqual(client.wait(3 * kit.PATIENCE), 1)  # each part that has room waits anew
         self.assertEqual(client.err.decode(), f"client: send 127.0.0.1:{port}: {SILENCE}\n")
         self.assertEqual(client.out, b"")
         read.set()
