@@ -234,7 +234,7 @@ def main():
     # 1. create, 2. connect
     server, peer = connect_to_server(host, port)
     say(f"resolved {os.fsdecode(host)}, connected to {peer}", to=2)
-    response, then = Response(server), time.monotonic()
+    response, problem, then = Response(server), None, time.monotonic()
 
     # 3. send
     try:
@@ -248,7 +248,7 @@ def main():
         if problem:
             response.take_body(HEAD_SIZE)  # what else comes; it may have no end
     except OSError as error:
-        problem = why(error)
+        problem = problem or why(error)  # the first counts
     if os.isatty(1):
         say("")  # a page need not end its last line
     if response.code:

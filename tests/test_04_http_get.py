@@ -815,6 +815,21 @@ class Client(Site):
         printed.set()
         self.assertEqual((program.wait(), bytes(program.out)), (1, b"Hello!\nworld!\n"))
 
+    def test_a_reset_after_a_fault_does_not_hide_it(self):
+        def play(connection):
+            connection.recv(65536)
+            connection.sendall(b"Hello!\n")
+            printed.wait(kit.PATIENCE)
+            kit.reset(connection)
+
+        printed = threading.Event()
+        self.addCleanup(printed.set)
+        program = self.start(self.command("client") + [f"http://127.0.0.1:{self.peer(play).port}/"])
+        program.until(lambda: program.out == b"Hello!\n", "what came before the reset")
+        printed.set()
+        self.assertEqual(program.wait(), 1)
+        self.assertRegex(program.err.decode(), r"client: recv 127\.0\.0\.1:\d+: this is no HTTP response\n\Z")
+
     def test_a_server_that_keeps_the_connection_open(self):
         finished = threading.Event()
         self.addCleanup(finished.set)
