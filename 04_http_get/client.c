@@ -303,7 +303,7 @@ int main(int argc, char *argv[]) {
     problem = take_response(&r);
     if (r.failure != NULL) problem = r.failure;
     if (problem != NULL) take_body(&r, HEAD_SIZE); /* what else comes; it may have no end */
-    if (isatty(STDOUT_FILENO)) puts(""); /* a page need not end its last line */
+    if (isatty(STDOUT_FILENO)) puts("");           /* a page need not end its last line */
     if (r.code != 0) fprintf(stderr, "status %d\n", r.code);
     fprintf(stderr, "received %lld bytes in %.3f seconds\n", r.end, (double)(now() - then) / 1e9);
 

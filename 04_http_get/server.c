@@ -180,34 +180,33 @@ static bool wait_for(int client, short event, long long end) {
     return left > 0 && poll(&ready, 1, (int)(left < most ? left : most)) != 0;
 }
 
-/* Receives up to the empty line that ends a head, which it keeps; more: something followed it.
+/* Receives up to the empty line that ends a head, which it keeps; more: something may follow it.
  * Returns NULL, left_early, 400, 408, 414 or 431. RFC 9112 2.2 */
 static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *more) {
     const long long began = now();
     request[0] = '\0';
-    for (size_t size = 0; size < HEAD_SIZE;) {
+    for (size_t size = 0, start = 0; size < HEAD_SIZE;) {
         const long long patience = idle > 0 ? PATIENCE : HURRY;
         if (!wait_for(client, POLLIN, began + patience * SECOND)) return too_slow;
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
-        char *start = request + (strncmp(request, "\r\n", 2) == 0 ? 2 : 0); /* may come first */
-        char *crlf = strstr(start, "\n\r\n"), *lf = strstr(start, "\n\n");
+        if (start == 0 && strncmp(request, "\r\n", 2) == 0) /* an empty line may come first */
+            memmove(request, request + (start = 2), (size -= 2) + 1);
+        char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
         char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* \n will do */
         if (end != NULL) {
-            *more = end + 2 < request + size;
+            *more = end + 2 < request + size || start + size >= HEAD_SIZE;
             end[2] = '\0';
-            memmove(request, start, strlen(start) + 1);
             return NULL;
         }
         if (strlen(request) < size) return "400 Bad Request: a zero byte";
-        char *line = strchr(start, '\n'), *version = strstr(start, " HTTP/");
+        char *line = strchr(request, '\n'), *version = strstr(request, " HTTP/");
         if (line != NULL && (version == NULL || version > line)) return bad_line; /* HTTP/0.9 */
     }
-    return strchr(request + 2, '\n') == NULL
-               ? "414 URI Too Long: 8192 bytes are the limit"
-               : "431 Request Header Fields Too Large: over 8192 bytes";
+    return strchr(request, '\n') == NULL ? "414 URI Too Long: 8192 bytes are the limit"
+                                         : "431 Request Header Fields Too Large: over 8192 bytes";
 }
 
 /* Checks a whole head; sets more if a body follows it. Returns NULL for a GET or HEAD that may be

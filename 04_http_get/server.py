@@ -166,9 +166,9 @@ TYPES = {
 
 def receive_head(client):
     """Receives until the empty line that ends the head, which it keeps, and cuts off what follows.
-    Returns the head; None, LEFT_EARLY, 400, 408, 414 or 431; and whether more followed.
+    Returns the head; None, LEFT_EARLY, 400, 408, 414 or 431; and whether more may follow.
     RFC 9112 2.2"""
-    request, began = b"", time.monotonic()
+    request, start, began = b"", 0, time.monotonic()
     while len(request) < HEAD_SIZE:
         left = began + (PATIENCE if len(busy) < pool else HURRY) - time.monotonic()
         if left <= 0:
@@ -183,17 +183,18 @@ def receive_head(client):
         if not received:
             return request, LEFT_EARLY, False
         request += received
-        start = request[2:] if request.startswith(b"\r\n") else request  # may come first
-        end = re.search(rb"\n\r?\n", start)  # line feeds alone will do
-        head = start[:end.end()] if end else start
+        if start == 0 and request.startswith(b"\r\n"):  # an empty line may come first
+            request, start = request[2:], 2
+        end = re.search(rb"\n\r?\n", request)  # line feeds alone will do
+        head = request[:end.end()] if end else request
         if b"\0" in head:
             return head[:head.index(b"\0")], "400 Bad Request: a zero byte", False
         if end:
-            return head, None, len(head) < len(start)
-        line, newline, _ = start.partition(b"\n")
+            return head, None, len(head) < len(request) or start + len(request) >= HEAD_SIZE
+        line, newline, _ = request.partition(b"\n")
         if newline and b" HTTP/" not in line:
             return request, BAD_LINE, False  # HTTP/0.9
-    return request, ("431 Request Header Fields Too Large: over 8192 bytes" if b"\n" in request[2:]
+    return request, ("431 Request Header Fields Too Large: over 8192 bytes" if b"\n" in request
                      else "414 URI Too Long: 8192 bytes are the limit"), False
 
 
