@@ -359,13 +359,16 @@ static size_t write_head(char answer[ANSWER_SIZE], const char *status, const cha
 
 /* Sends count bytes of an answer. Returns NULL, or what went wrong. POSIX send(2) */
 static const char *send_answer(int client, const char *bytes, size_t count) {
+    bool ready = true;
     for (ssize_t sent; count > 0;) {
         if ((sent = send(client, bytes, count, 0)) > 0)
-            bytes += sent, count -= (size_t)sent;
+            bytes += sent, count -= (size_t)sent, ready = true;
         else if (errno != EAGAIN && errno != EWOULDBLOCK)
             return strerror(errno);
-        else if (!wait_for(client, POLLOUT, LLONG_MAX))
+        else if (!ready)
             return "nothing was taken for too long";
+        else /* poll wants much room, a third of the buffer: after its deadline, send decides */
+            ready = wait_for(client, POLLOUT, LLONG_MAX);
     }
     return NULL;
 }

@@ -428,6 +428,18 @@ class Patience(Site):
         self.assertLess(time.monotonic() - start, 2.5 * SILENCE)
         self.assertEqual(code(self.ask(server, get(b"/"))), 200)
 
+    def test_a_visitor_who_reads_slowly_is_kept(self):
+        root = self.site()
+        self.big(root)
+        server = self.server(str(root))
+        with self.connect(server) as peer:
+            peer.sendall(get(b"/big.bin"))
+            end = time.monotonic() + 1.5 * SILENCE
+            while time.monotonic() < end:  # 50 kB a second: the server's buffer stays nearly full
+                self.assertNotEqual(peer.recv(10000), b"")
+                time.sleep(0.2)
+            self.assertEqual(server.err, b"")
+
     def test_a_file_that_shrinks_while_it_is_sent_is_reported(self):
         root = self.site()
         self.big(root)
