@@ -231,7 +231,7 @@ static const char *check_head(const char *head, bool *more) {
         if (strncasecmp(line, "Host:", 5) != 0) continue;
         line += 5 + strspn(line + 5, " \t");
         line += strcspn(line, " \t\r\n\"#,/<>?@\\^`{|}");
-        hosts += line[strspn(line, " \t\r")] == '\n' ? 1 : 2; /* no name: as bad as two */
+        hosts += line[strspn(line, " \t\r")] == '\n' ? 1 : 2; /* not a name: as bad as two */
     }
     if (hosts > 1 || (hosts == 0 && minor[0] != '0'))
         return "400 Bad Request: HTTP/1.1 asks for one header Host, such as Host: 127.0.0.1";
@@ -248,7 +248,7 @@ static const char *check_head(const char *head, bool *more) {
 static const char *find_path(const char *head, size_t *size) {
     const char *path = strchr(head, ' ') + 1;
     if (strncasecmp(path, "http://", 7) == 0) path += 7 + strcspn(path + 7, "/? ");
-    while (path[0] == '/' && path[1] == '/') path++; /* as Location, //name would be a host */
+    while (path[0] == '/' && path[1] == '/') path++; /* //name in a Location is a host */
     *size = strcspn(path, "? ");
     return path;
 }

@@ -226,7 +226,7 @@ def find_path(head):
     RFC 9112 3.2: "/path", or "http://host/path" """
     target = head.split(b" ")[1]
     target = re.sub(rb"(?i)\Ahttp://[^/?]*", b"", target)
-    target = re.sub(rb"\A//+", b"/", target)  # as Location, //name would be a host
+    target = re.sub(rb"\A//+", b"/", target)  # //name in a Location is a host
     path, mark, query = target.partition(b"?")
     return path, mark + query
 
