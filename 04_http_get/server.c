@@ -192,8 +192,11 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *m
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
         if (count <= 0) return left_early;
         request[size += (size_t)count] = '\0';
-        if (start == 0 && strncmp(request, "\r\n", 2) == 0) /* an empty line may come first */
-            memmove(request, request + (start = 2), (size -= 2) + 1);
+        if (start == 0 && strncmp(request, "\r\n", 2) == 0) { /* an empty line may come first */
+            start = 2;
+            size -= 2;
+            memmove(request, request + 2, size + 1);
+        }
         char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
         char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* \n will do */
         if (end != NULL) {
