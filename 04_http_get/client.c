@@ -152,17 +152,17 @@ static const char *write_request(const char *url) {
     const char *name = url + 7;
     int used = 0, digits = 0;
     if (strncasecmp(url, "http://", 7) != 0)
-        return "only http:// works here; https needs TLS, which encrypts below HTTP; curl has it";
+        return "only http://; https needs TLS, which encrypts below HTTP";
     if (strlen(url) > URL_SIZE) return "longer than 8192 bytes, more than most servers take";
     for (const char *c = url; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c)) return "a control character could forge a second request";
     if (name[strcspn(name, "@/?#")] == '@')
-        return "no user name or password: they would travel readable for everyone";
+        return "no user name or password: anyone could read them";
     sscanf(name, name[0] == '[' ? "[%255[^][/?#]]%n" : "%255[^][:/?#]%n", host, &used);
     sscanf(name + used, ":%5[0-9]%n", port, &digits); /* 80 stays if there is none */
     const char *path = name + used + digits;
     if (used == 0 || strchr("/?#", *path) == NULL || atoi(port) < 1 || atoi(port) > 65535)
-        return "HOST is a name, an IPv4 address or [an IPv6 one], PORT a number from 1 to 65535";
+        return "HOST is a name, IPv4 or [IPv6] address, PORT 1 to 65535";
 
     char *to = request + snprintf(request, 6, "GET %s", path[0] == '/' ? "" : "/");
     for (; *path != '\0' && *path != '#'; path++) {

@@ -95,17 +95,17 @@ def write_request(url):
     """Returns host and port of a URL, and the request: what must not stand in one becomes %XX, a
     fragment is left out. Raises ValueError with what is wrong. RFC 3986, RFC 9112 3"""
     if url[:7].lower() != b"http://":
-        raise ValueError("only http:// works here; https needs TLS, which encrypts below HTTP; curl has it")
+        raise ValueError("only http://; https needs TLS, which encrypts below HTTP")
     if len(url) > URL_SIZE:
         raise ValueError("longer than 8192 bytes, more than most servers take")
     if re.search(rb"[\0-\x1f\x7f]", url):
         raise ValueError("a control character could forge a second request")
     if b"@" in re.split(rb"[/?#]", url[7:])[0]:
-        raise ValueError("no user name or password: they would travel readable for everyone")
+        raise ValueError("no user name or password: anyone could read them")
     match = HOST_PORT_PATH.fullmatch(url, 7)
     port = int(match[2] or 80) if match else 0
     if not 1 <= port <= 65535:
-        raise ValueError("HOST is a name, an IPv4 address or [an IPv6 one], PORT a number from 1 to 65535")
+        raise ValueError("HOST is a name, IPv4 or [IPv6] address, PORT 1 to 65535")
 
     path = (match[3] or b"").partition(b"#")[0]
     path = path if path.startswith(b"/") else b"/" + path
