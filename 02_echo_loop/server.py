@@ -97,8 +97,8 @@ def open_listener(host, port):
 
 def stop_on_signals():
     """Lets SIGINT and SIGTERM end the program, wherever it is, its threads too. A thread waits for
-    them: a handler runs between two steps, and misses one that comes just before a call waits.
-    signal.sigwait"""
+    them: a handler runs between two steps, and misses one that comes just before a call waits. If
+    it cannot be started, the program ends with exit status 1. signal.sigwait"""
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
 
@@ -106,7 +106,10 @@ def stop_on_signals():
         signal.sigwait(ends)
         os._exit(0)
 
-    threading.Thread(target=wait, daemon=True).start()
+    try:
+        threading.Thread(target=wait, daemon=True).start()
+    except RuntimeError as error:
+        sys.exit(report("pthread_create", "the signal thread", error))
 
 
 said = -10.0  # when accept_failed spoke last, in seconds of the monotonic clock

@@ -154,7 +154,11 @@ def main():
 
     # 1. create, 2. bind, 3. listen
     listener, file = listen_at_path(path)
-    threading.Thread(target=remove_and_stop, args=(path, file, ends), daemon=True).start()
+    try:
+        threading.Thread(target=remove_and_stop, args=(path, file, ends), daemon=True).start()
+    except RuntimeError as error:
+        os.unlink(path)
+        return report("pthread_create", "the signal thread", error)
     say(f"listening on {shown(path)}")
 
     while True:

@@ -148,7 +148,10 @@ def main():
 
     # 3. receive, in a thread of its own
     printer = threading.Thread(target=print_answers, args=(server, peer), daemon=True)
-    printer.start()
+    try:
+        printer.start()
+    except RuntimeError as error:
+        return report("pthread_create", peer, error)
 
     # 4. send
     try:

@@ -226,7 +226,8 @@ def show():
 def sum_up_on_signals():
     """Lets SIGINT and SIGTERM end the program, wherever it is; a transfer is summed up first, by the
     thread that watches. A thread waits for them: a handler runs between two steps, and misses one
-    that comes just before a call waits. signal.sigwait"""
+    that comes just before a call waits. If it cannot be started, the program ends with exit status
+    1. signal.sigwait"""
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
 
@@ -237,7 +238,10 @@ def sum_up_on_signals():
         output.stopped = not finished.is_set()  # if it is, it is ending already
         finished.set()
 
-    threading.Thread(target=wait, daemon=True).start()
+    try:
+        threading.Thread(target=wait, daemon=True).start()
+    except RuntimeError as error:
+        sys.exit(report("pthread_create", "the signal thread", error))
 
 
 def watch():
@@ -255,13 +259,17 @@ def watch():
 
 
 def start_watching(connection):
-    """Starts watching the transfer on a socket. threading.Thread"""
+    """Starts watching the transfer on a socket; ends the program with exit status 1 if it cannot.
+    threading.Thread"""
     progress.socket, progress.start = connection, time.monotonic()
     if not os.isatty(1):
         say(f"seconds,bytes,send_queue,receive_queue,{CALL}s,partial,blocked_ms")
     show()
     output.watcher = threading.Thread(target=watch)
-    output.watcher.start()
+    try:
+        output.watcher.start()
+    except RuntimeError as error:
+        sys.exit(report("pthread_create", "the watching thread", error))
 
 
 def stop_watching():

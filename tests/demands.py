@@ -343,9 +343,19 @@ class AnyServer:
 
 
 class LastMoment:
-    """A signal that comes between a server's last step and the call in which it waits."""
+    """A signal that comes between a server's last step and the call in which it waits. In Python a
+    thread waits for it."""
 
     waits, waits_in = ("server", "127.0.0.1", "0"), "accept"
+
+    def __init_subclass__(cls):
+        if getattr(cls, "language", "") == "C":  # which has a handler
+            cls.test_when_no_thread_can_wait_for_signals_it_says_so_and_ends = None
+
+    def test_when_no_thread_can_wait_for_signals_it_says_so_and_ends(self):
+        name, *arguments = self.waits
+        status, _, err = self.run_program([*self.short_of_threads(0, name), *arguments])
+        self.assertEqual((status, err), (1, f"{name}: pthread_create the signal thread: can't start new thread\n"))
 
     @kit.linux
     def test_a_signal_just_before_it_waits_ends_it(self):

@@ -73,6 +73,10 @@ class Case(unittest.TestCase):
             return [str(BUILD / folder / name)]
         return [sys.executable, str(ROOT / folder / name) + ".py"]
 
+    def short_of_threads(self, every, name="server"):
+        """The argv that starts the Python program `name` where few threads start: no_thread.py, EVERY."""
+        return ["env", f"EVERY={every}", sys.executable, str(ROOT / "tests/no_thread.py"), self.command(name, "Python")[1]]
+
     def start(self, argv, **keywords):
         """Start any command; when the case ends it is killed, and no sanitizer may have complained."""
         program = Program(argv, **keywords)

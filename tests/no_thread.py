@@ -1,5 +1,5 @@
 """Runs a Python program in which, after the first, which waits for signals, every second thread fails
-to start, as at a limit, with EVERY=1 in the environment all of them:
+to start, as at a limit, with EVERY=1 in the environment all of them, with EVERY=0 the first one, too:
 no_thread.py PROGRAM [ARGUMENT ...]"""
 import itertools
 import os
@@ -7,13 +7,14 @@ import runpy
 import sys
 import threading
 
-calls, start = itertools.count(), threading.Thread.start
+calls, every = itertools.count(), int(os.environ.get("EVERY", 2))
+start = threading.Thread.start
 
 
 def start_or_fail(thread):
     """Stands in the place of Thread.start."""
     number = next(calls)
-    if number > 0 and number % int(os.environ.get("EVERY", 2)) == 0:
+    if every == 0 or (number > 0 and number % every == 0):
         raise RuntimeError("can't start new thread")
     start(thread)
 

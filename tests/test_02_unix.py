@@ -178,6 +178,10 @@ class File(Unix, demands.LastMoment):
     def waits(self):
         return "unix_server", self.path
 
+    def test_when_no_thread_can_wait_for_signals_it_says_so_and_ends(self):
+        super().test_when_no_thread_can_wait_for_signals_it_says_so_and_ends()
+        self.assertFalse(os.path.lexists(self.path))
+
     def ends_on(self, number):
         """With clients connected the signal ends it, exit status 0, and its file is gone."""
         server = self.unix_server()

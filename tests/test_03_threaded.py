@@ -1,7 +1,6 @@
 """Lesson 03, many clients at once: the server and the client, in C and in Python."""
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -175,17 +174,16 @@ class Server(demands.LoopingServer):
                            "the threads have gone")
 
     def test_when_no_thread_can_be_started_that_client_is_told_and_dropped(self):
-        tests = kit.ROOT / "tests"
         if self.language == "C":
             folder = tempfile.TemporaryDirectory()
             self.addCleanup(folder.cleanup)
             subprocess.run(["make", "-C", str(kit.ROOT / self.lesson), "OUT=" + folder.name,
-                            f"CFLAGS=-O2 -g -include {tests / 'no_thread.h'}", folder.name + "/server"],
+                            f"CFLAGS=-O2 -g -include {kit.ROOT / 'tests/no_thread.h'}", folder.name + "/server"],
                            check=True, stdout=subprocess.DEVNULL, timeout=kit.PATIENCE * 3,
                            env={key: value for key, value in os.environ.items() if key != "MAKEFLAGS"})
             argv = [folder.name + "/server"]
         else:
-            argv = [sys.executable, str(tests / "no_thread.py"), *self.command("server")[1:]]
+            argv = self.short_of_threads(2)
         server = self.start([*argv, "127.0.0.1", "0", "{}"])  # every second client gets no thread
         for _ in range(3):
             served, dropped = self.connect(server), self.connect(server)
@@ -309,6 +307,17 @@ class Client(demands.LineClient):
         kit.disturb(client)
         answer.set()
         self.assertEqual((client.wait(), client.out, client.err), (0, b"the last word\n", b""))
+
+
+class NoThread(kit.Case):
+    """The Python client, which cannot start its second thread."""
+
+    lesson, language = "03_threaded", "Python"
+
+    def test_it_says_so_and_ends(self):
+        port = self.peer(demands.silent).port
+        self.assertEqual(self.run_program([*self.short_of_threads(0, "client"), "127.0.0.1", str(port)]),
+                         (1, "", f"client: pthread_create 127.0.0.1:{port}: can't start new thread\n"))
 
 
 @kit.both

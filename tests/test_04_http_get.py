@@ -322,13 +322,12 @@ class Requests(Site, demands.LastMoment):
             self.assertEqual(server.stop(), 0)
 
     def test_where_threads_cannot_be_started_it_serves_with_those_it_has_or_ends(self):
-        tests = kit.ROOT / "tests"
-        for every, status in ("2", None), ("1", 1):
+        for every, status in (2, None), (1, 1):
             if self.language == "Python":
-                argv = ["env", f"EVERY={every}", self.command("server")[0], str(tests / "no_thread.py"), *self.command("server")[1:]]
+                argv = self.short_of_threads(every)
             else:
                 argv = [str(self.folder() / "server")]
-                subprocess.run(["cc", "-pthread", f"-DEVERY={every}", "-include", str(tests / "no_thread.h"), "-o", *argv,
+                subprocess.run(["cc", "-pthread", f"-DEVERY={every}", "-include", str(kit.ROOT / "tests/no_thread.h"), "-o", *argv,
                                 str(kit.ROOT / "04_http_get" / "server.c")], check=True)
             server = self.start([*argv, "127.0.0.1", "0"])
             server.expect("server: pthread_create 127.0.0.1:", "err")

@@ -436,6 +436,25 @@ BY_LENGTH = b"".join(struct.pack("!I", len(word)) + word.encode() for word in [*
 BY_NEWLINE = b"".join(word.encode() + b"\n" for word in [*NUMBERS, ""])
 
 
+class NoThread(kit.Case):
+    """The Python programs, which cannot start the thread that waits for signals, or the one that watches."""
+
+    lesson, language = LESSON, "Python"
+
+    def test_the_writer_says_so_and_ends(self):
+        for every, thread in (0, "signal"), (1, "watching"):
+            port = self.peer(kit.receive_all).port
+            status, _, err = self.run_program([*self.short_of_threads(every, "client"), "127.0.0.1", str(port)])
+            self.assertEqual((status, err.splitlines()[3:]), (
+                1, [f"client: pthread_create the {thread} thread: can't start new thread"]), err)
+
+    def test_the_reader_says_so_and_ends(self):
+        reader = self.start([*self.short_of_threads(1), "127.0.0.1", "0"])
+        self.connect(reader)
+        self.assertEqual((reader.wait(), bytes(reader.err).splitlines()[3:]), (
+            1, [b"server: pthread_create the watching thread: can't start new thread"]), reader.err)
+
+
 @kit.both
 class Framing(demands.LastMoment):
     """Ten messages in a stream."""
