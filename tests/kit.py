@@ -173,12 +173,12 @@ class Case(unittest.TestCase):
         return dict(os.environ, LATE=call, LD_PRELOAD=library,
                     ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
 
-    def run_program(self, argv, stdin=b"", **keywords):
-        """Run a command to its end; return (exit status, stdout, stderr), both as text."""
+    def run_program(self, argv, stdin=b"", patience=PATIENCE, **keywords):
+        """Run a command to its end, for so many seconds; return (exit status, stdout, stderr), both as text."""
         program = self.start(argv, **keywords)
         program.type(stdin)
         program.end_input()
-        status = program.wait()
+        status = program.wait(patience)
         return status, program.out.decode("utf-8", "replace"), program.err.decode("utf-8", "replace")
 
 

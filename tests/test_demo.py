@@ -211,7 +211,7 @@ class Played(kit.Tidy):
         self.soonNothingLeft()
 
     def transcript(self, key):
-        status, out, err = self.run_program([*DEMO, key, "--plain"], env=self.environment)
+        status, out, err = self.run_program([*DEMO, key, "--plain"], patience=6 * kit.PATIENCE, env=self.environment)
         self.assertEqual((status, err), (0, ""))
         self.assertNothingLeft()
         self.assertIn(f"\n{len(stories.STORIES[key]['steps'])}. ", out)
