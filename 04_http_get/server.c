@@ -33,6 +33,7 @@ enum {
     LOWEST_PORT = 0,       /* 0: the kernel picks a free port */
     BACKLOG = 4096,        /* connections that may wait for accept; the kernel may allow fewer */
     POOL_SIZE = 512,       /* threads, each with one visitor at a time */
+    DESCRIPTORS = 1040,    /* two for each thread, its visitor and a file, and some for all else */
     STACK_SIZE = 1048576,  /* bytes of stack for each thread; a page never used costs nothing */
     HEAD_SIZE = 8192,      /* bytes that the head of a request may have */
     ANSWER_SIZE = 131072,  /* bytes that one send hands to the kernel at most */
@@ -161,7 +162,7 @@ static bool accept_failed(const char *name) {
 /* ---- The lesson ---- */
 
 static int listener, root = -1; /* root: the descriptor of ROOT, -1 without one */
-static atomic_int idle;         /* threads that have no visitor */
+static atomic_int pool, busy;   /* threads: all of them, and those that have a visitor */
 
 /* A status is "CODE REASON: EXPLANATION", and NULL as long as nothing is wrong. RFC 9110 15 */
 static const char ok[] = "200 OK: This page came through a TCP socket, in answer to your request:";
@@ -176,7 +177,7 @@ static const char left_early[] = "left before the end of the request";
  * after 10 s, 2 s when no thread is free, or at end on the clock of now. POSIX poll(2) */
 static bool wait_for(int client, short event, long long end) {
     struct pollfd ready = {.fd = client, .events = event};
-    const long long most = 1000 * (idle > 0 ? SILENCE : HURRY), left = (end - now()) / MILLISECOND;
+    long long left = (end - now()) / MILLISECOND, most = 1000 * (busy < pool ? SILENCE : HURRY);
     return left > 0 && poll(&ready, 1, (int)(left < most ? left : most)) != 0;
 }
 
@@ -186,7 +187,7 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *m
     const long long began = now();
     request[0] = '\0';
     for (size_t size = 0, start = 0; size < HEAD_SIZE;) {
-        const long long patience = idle > 0 ? PATIENCE : HURRY;
+        const long long patience = busy < pool ? PATIENCE : HURRY;
         if (!wait_for(client, POLLIN, began + patience * SECOND)) return too_slow;
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
@@ -212,8 +213,7 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *m
                                          : "431 Request Header Fields Too Large: over 8192 bytes";
 }
 
-/* Checks a whole head; sets more if a body follows it. Returns NULL for a GET or HEAD that may be
- * answered, else 400, 405, 501 or 505. RFC 9112 3 to 6 */
+/* Checks a head; more: a body follows it. Returns NULL, 400, 405, 501 or 505. RFC 9112 3 to 6 */
 static const char *check_head(const char *head, bool *more) {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -246,28 +246,18 @@ static const char *check_head(const char *head, bool *more) {
                : "501 Not Implemented: this server knows GET and HEAD";
 }
 
-/* Returns the path in the target of a checked head, and in size its bytes without the query.
- * RFC 9112 3.2: "/path", or "http://host/path" */
-static const char *find_path(const char *head, size_t *size) {
-    const char *path = strchr(head, ' ') + 1;
-    if (strncasecmp(path, "http://", 7) == 0) path += 7 + strcspn(path + 7, "/? ");
-    while (path[0] == '/' && path[1] == '/') path++; /* //name in a Location is a host */
-    *size = strcspn(path, "? ");
-    return path;
-}
-
-/* Decodes size bytes of text, such as %41 to A, into path. Returns NULL, or 400. RFC 3986 2.1 */
-static const char *decode(const char *text, size_t size, char *path) {
-    for (const char *end = text + size; text < end; text++, path++) {
+/* Decodes the path at the start of text, %41 to A. Returns false if it cannot. RFC 3986 2.1 */
+static bool decode(const char *text, char *path) {
+    for (; *text != '?' && *text != ' '; text++, path++) {
         *path = *text;
         if (*text != '%') continue;
         bool digits = isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
         *path = digits ? (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16) : '\0';
-        if (*path == '\0') return "400 Bad Request: after % come two digits of a byte, never 00";
+        if (*path == '\0') return false;
         text += 2;
     }
     *path = '\0';
-    return NULL;
+    return true;
 }
 
 /* Opens the file at path below ROOT, one component after the other, which cuts path up, and through
@@ -277,8 +267,7 @@ static int open_below(char *path) {
     char *rest = NULL, *name = strtok_r(path, "/", &rest);
     for (; name != NULL && file != -1; name = strtok_r(NULL, "/", &rest)) {
         int folder = file;
-        /* O_NONBLOCK: a FIFO that nobody writes must not keep us */
-        file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+        file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK); /* no FIFO keeps us */
         if (folder != root) close(folder); /* changes errno only if it fails, and it does not */
     }
     return file;
@@ -299,16 +288,16 @@ static const char *content_type(const char *path) {
 }
 
 /* Finds what a checked head asks for. Returns ok, with the descriptor, type and size of a file, or
- * file -1 for the built-in page; or 301, 400, 403, 404 or 503. */
+ * file -1 for the built-in page; or 301, 400, 403, 404 or 503. RFC 9112 3.2 */
 static const char *open_target(const char *head, int *file, const char **type, long long *size) {
     char path[HEAD_SIZE + sizeof "index.html"];
     struct stat info = {0};
-    size_t length;
-    const char *target = find_path(head, &length), *wrong = decode(target, length, path);
-    if (wrong != NULL) return wrong;
-    if (length > 0 && target[0] != '/') return "400 Bad Request: the target is no path";
-    bool folder = length == 0 || path[strlen(path) - 1] == '/';
-    if (root == -1) return length == 0 || strcmp(path, "/") == 0 ? ok : not_found;
+    const char *target = strchr(head, ' ') + 1; /* "/path", or "http://host/path" */
+    if (strncasecmp(target, "http://", 7) == 0) target += 7 + strcspn(target + 7, "/? ");
+    if (strchr("/? ", target[0]) == NULL) return "400 Bad Request: the target is no path";
+    if (!decode(target, path)) return "400 Bad Request: after % come two digits, never 00";
+    bool folder = path[0] == '\0' || path[strlen(path) - 1] == '/';
+    if (root == -1) return path[strspn(path, "/")] == '\0' ? ok : not_found;
     if (strstr(path, "/..") != NULL) return forbidden;
     if (folder) strcat(path, "index.html");
     *type = content_type(path); /* before path is cut up */
@@ -317,9 +306,8 @@ static const char *open_target(const char *head, int *file, const char **type, l
         return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG ? not_found : forbidden;
     }
     if (fstat(*file, &info) == 0 && S_ISREG(info.st_mode)) return *size = info.st_size, ok;
-    close(*file);
-    *file = -1;
-    return !S_ISDIR(info.st_mode) || folder ? forbidden : moved;
+    close(*file), *file = -1;
+    return S_ISDIR(info.st_mode) && !folder ? moved : forbidden;
 }
 
 /* Writes the page for a status, for 200 with the request as harmless ASCII. Returns its bytes. */
@@ -342,46 +330,35 @@ static size_t write_page(char page[PAGE_SIZE], const char *status, const char *r
 static size_t write_head(char answer[ANSWER_SIZE], const char *status, const char *type,
                          long long size, const char *request) {
     char date[40];
-    struct tm fields;
     time_t seconds = time(NULL);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &fields));
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&seconds, &(struct tm){0}));
     char *end = answer + snprintf(answer, ANSWER_SIZE,
                                   "HTTP/1.1 %.*s\r\nDate: %s\r\nContent-Type: %s%s\r\n"
                                   "Content-Length: %lld\r\nConnection: close\r\n",
                                   (int)strcspn(status, ":"), status, date, type,
                                   strncmp(type, "text/", 5) == 0 ? "; charset=utf-8" : "", size);
     if (strncmp(status, "405", 3) == 0) end += snprintf(end, 19, "Allow: GET, HEAD\r\n");
-    if (status == moved) {
-        size_t length;
-        const char *path = find_path(request, &length);
-        end += snprintf(end, 2 * HEAD_SIZE, "Location: %.*s/%.*s\r\n", (int)length, path,
-                        (int)strcspn(path + length, " "), path + length);
+    if (status == moved) { /* relative to its parent: //name would be another host */
+        const char *query = strpbrk(strchr(request, ' ') + 1, "? "), *name = query;
+        while (name[-1] != '/') name--;
+        end += snprintf(end, 2 * HEAD_SIZE, "Location: ./%.*s/%.*s\r\n", (int)(query - name), name,
+                        (int)strcspn(query, " "), query);
     }
     return (size_t)(end + snprintf(end, 3, "\r\n") - answer);
 }
 
 /* Sends count bytes of an answer. Returns NULL, or what went wrong. POSIX send(2) */
 static const char *send_answer(int client, const char *bytes, size_t count) {
-    bool ready = true;
-    for (ssize_t sent; count > 0;) {
-        if ((sent = send(client, bytes, count, 0)) > 0)
-            bytes += sent, count -= (size_t)sent, ready = true;
-        else if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return strerror(errno);
-        else if (!ready)
-            return "nothing was taken for too long";
-        else /* poll wants much room, a third of the buffer: after its deadline, send decides */
-            ready = wait_for(client, POLLOUT, LLONG_MAX);
+    for (bool ready = true; count > 0;) {
+        ssize_t sent = send(client, bytes, count, 0);
+        bool full = sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (sent == -1 && !full) return strerror(errno);
+        if (full && !ready) return "nothing was taken for too long";
+        /* poll wants much room, a third of the buffer: after its deadline, send decides */
+        ready = !full || wait_for(client, POLLOUT, LLONG_MAX);
+        if (!full) bytes += sent, count -= (size_t)sent;
     }
     return NULL;
-}
-
-/* Reads on for a while what a visitor still sends: to close with bytes unread would be a reset,
- * which can destroy the answer on its way. RFC 9112 9.6 */
-static void take_rest(int client, char rest[ANSWER_SIZE]) {
-    const long long end = now() + 1LL * LINGER * SECOND;
-    shutdown(client, SHUT_WR);
-    while (wait_for(client, POLLIN, end) && recv(client, rest, ANSWER_SIZE, 0) > 0) continue;
 }
 
 /* Answers one request of peer. Returns 0, or 1 after a failure that it has reported. RFC 9112 */
@@ -391,7 +368,6 @@ static int serve_client(int client, const char *peer) {
     long long length;
     bool more = false;
     int file = -1;
-
     fcntl(client, F_SETFL, O_NONBLOCK); /* wait_for waits, and no longer than it may */
     const char *status = receive_head(client, request, &more);
     if (status == left_early) return report("recv", peer, left_early);
@@ -402,7 +378,6 @@ static int serve_client(int client, const char *peer) {
     if (strncmp(request, "HEAD ", 5) == 0) length = 0;
     if (file == -1) memcpy(answer + used, page, (size_t)length), used += (size_t)length;
     long long left = file == -1 ? 0 : length; /* in the file */
-
     do { /* the head and, in the same send, as much of the body as fits */
         size_t part = left < (long long)(ANSWER_SIZE - used) ? (size_t)left : ANSWER_SIZE - used;
         ssize_t count = part > 0 ? read(file, answer + used, part) : 0;
@@ -415,31 +390,25 @@ static int serve_client(int client, const char *peer) {
     if (problem != NULL) return report("send", peer, problem);
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
            status, length);
-    if (more || length > ANSWER_SIZE || (status[0] >= '4' && status != too_slow))
-        take_rest(client, answer);
+    if (more || length > ANSWER_SIZE || (status[0] >= '4' && status != too_slow)) {
+        /* to close with bytes unread would be a reset, which can destroy the answer: RFC 9112 9.6
+         */
+        const long long end = now() + 1LL * LINGER * SECOND;
+        shutdown(client, SHUT_WR);
+        while (wait_for(client, POLLIN, end) && recv(client, answer, ANSWER_SIZE, 0) > 0) continue;
+    }
     return 0;
-}
-
-/* Sets the limit of descriptors to what the pool needs, or as far as we may. Returns how many
- * threads it allows: each needs two, for its visitor and a file. POSIX setrlimit(2) */
-static int allowed_threads(void) {
-    struct rlimit limit = {0};
-    const rlim_t wanted = 2 * POOL_SIZE + 16; /* 16: for all that is open anyway */
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur < 18 ? 1 : (int)((limit.rlim_cur - 16) / 2);
 }
 
 /* What each thread of the pool runs: visitor after visitor, for ever. */
 static void *work(void *name) {
     struct sockaddr_storage address;
     char peer[ADDRESS_SIZE];
-    for (;; idle++) {
+    for (;; busy--) {
         /* 4. accept: the client gets a socket of its own */
         socklen_t size = sizeof address;
         int client = accept(listener, (struct sockaddr *)&address, &size);
-        idle--;
+        busy++;
         if (client == -1 && accept_failed(name)) continue;
 
         /* 5. talk */
@@ -454,6 +423,7 @@ static void *work(void *name) {
 int main(int argc, char *argv[]) {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
+    struct rlimit limit = {0};
     char name[ADDRESS_SIZE];
     int threads = 0, error = 0, spare;
 
@@ -472,18 +442,18 @@ int main(int argc, char *argv[]) {
     listener = open_listener();
     getsockname(listener, (struct sockaddr *)&address, &size);
     address_name(&address, size, name);
-
     pthread_t thread;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     flockfile(stdout); /* nobody prints before the first line */
-    const int most = allowed_threads();
-    idle = most; /* those that are still to come count as well */
-    while (threads < most && (error = pthread_create(&thread, &attributes, work, name)) == 0)
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    pool = limit.rlim_cur < 18 ? 1 : (int)(limit.rlim_cur - 16) / 2;
+    while (threads < pool && (error = pthread_create(&thread, &attributes, work, name)) == 0)
         threads++;
-    idle -= most - threads;
-    if (error != 0) report("pthread_create", name, strerror(error));
+    if (error != 0) report("pthread_create", name, strerror(error)), pool = threads;
     if (threads == 0) return 1;
     printf("listening on %s\n", name);
     funlockfile(stdout);

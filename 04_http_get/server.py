@@ -21,6 +21,7 @@ import time
 LOWEST_PORT = 0  # 0: the kernel picks a free port
 BACKLOG = 4096  # connections that may wait for accept; the kernel may allow fewer
 POOL_SIZE = 512  # threads, each with one visitor at a time
+DESCRIPTORS = 1040  # two for each thread, its visitor and a file, and some for all else
 STACK_SIZE = 1048576  # bytes of stack for each thread; a page never used costs nothing
 HEAD_SIZE = 8192  # bytes that the head of a request may have
 ANSWER_SIZE = 131072  # bytes that one send hands to the kernel at most
@@ -224,16 +225,6 @@ def check_head(head):
     return "501 Not Implemented: this server knows GET and HEAD"
 
 
-def find_path(head):
-    """Returns the path in the target of a checked head, and the query with its question mark.
-    RFC 9112 3.2: "/path", or "http://host/path" """
-    target = head.split(b" ")[1]
-    target = re.sub(rb"(?i)\Ahttp://[^/?]*", b"", target)
-    target = re.sub(rb"\A//+", b"/", target)  # //name in a Location is a host
-    path, mark, query = target.partition(b"?")
-    return path, mark + query
-
-
 def decode(text):
     """Returns text with %41 as A and so on, or None if that cannot be. RFC 3986 2.1"""
     if re.search(rb"%(?![0-9A-Fa-f]{2})|%00", text):
@@ -264,16 +255,17 @@ def content_type(path):
 
 def open_target(head):
     """Finds what a checked head asks for. Returns OK, 301, 400, 403, 404 or 503; the descriptor of
-    the file, None for a page; and the type and the size of the file."""
-    target, _ = find_path(head)
+    the file, None for a page; and the type and the size of the file. RFC 9112 3.2"""
+    target = head.split(b" ")[1].partition(b"?")[0]  # "/path", or "http://host/path"
+    target = re.sub(rb"(?i)\Ahttp://[^/]*", b"", target)
     path = decode(target)
     nothing = None, None, 0
-    if path is None:
-        return "400 Bad Request: after % come two digits of a byte, never 00", *nothing
-    if path and not target.startswith(b"/"):
+    if target and not target.startswith(b"/"):
         return "400 Bad Request: the target is no path", *nothing
+    if path is None:
+        return "400 Bad Request: after % come two digits, never 00", *nothing
     if root is None:
-        return OK if path in (b"", b"/") else NOT_FOUND, *nothing
+        return NOT_FOUND if path.strip(b"/") else OK, *nothing
     if b"/.." in path:
         return FORBIDDEN, *nothing
     folder = path == b"" or path.endswith(b"/")
@@ -312,8 +304,9 @@ def write_head(status, kind, size, request):
     if status.startswith("405"):
         head += b"Allow: GET, HEAD\r\n"
     if status == MOVED:
-        path, query = find_path(request)
-        head += b"Location: %s/%s\r\n" % (path, query)
+        path, mark, query = request.split(b" ")[1].partition(b"?")
+        name = path.split(b"/")[-1]  # relative to its parent: //name would be another host
+        head += b"Location: ./%s/%s\r\n" % (name, mark + query)
     return head + b"\r\n"
 
 
@@ -323,18 +316,6 @@ def send_answer(client, data):
     while view:
         client.settimeout(SILENCE if len(busy) < pool else HURRY)
         view = view[client.send(view):]
-
-
-def take_rest(client):
-    """Reads on for a while what a visitor still sends: to close with bytes unread would be a reset,
-    which can destroy the answer on its way. RFC 9112 9.6"""
-    end = time.monotonic() + LINGER
-    with contextlib.suppress(OSError):
-        client.shutdown(socket.SHUT_WR)
-        while (left := end - time.monotonic()) > 0:
-            client.settimeout(left)
-            if not client.recv(ANSWER_SIZE):
-                break
 
 
 def serve_client(client, address):
@@ -380,18 +361,15 @@ def serve_client(client, address):
         say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
     if (more or BODY.search(request) or length > ANSWER_SIZE
             or (status[0] >= "4" and status != TOO_SLOW)):
-        take_rest(client)
+        # to close with bytes unread would be a reset, which can destroy the answer: RFC 9112 9.6
+        end = time.monotonic() + LINGER
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_WR)
+            while (left := end - time.monotonic()) > 0:
+                client.settimeout(left)
+                if not client.recv(ANSWER_SIZE):
+                    break
     return 0
-
-
-def allowed_threads():
-    """Sets the limit of descriptors to what the pool needs, or as far as it may. Returns how many
-    threads it allows: each needs two, for its visitor and a file. resource.setrlimit"""
-    wanted = 2 * POOL_SIZE + 16  # 16: for all that is open anyway
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = wanted if most == resource.RLIM_INFINITY else min(most, wanted)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
-    return max(1, (limit - 16) // 2)
 
 
 def work(listener, name):
@@ -431,7 +409,10 @@ def main():
     listener = open_listener(host, port)
     name = address_name(listener.getsockname())
     threading.stack_size(STACK_SIZE)
-    pool = allowed_threads()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    pool = max(1, (limit - 16) // 2)
     with logging:  # nobody prints before the first line
         for started in range(pool):
             try:

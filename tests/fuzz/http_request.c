@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (write_page(page, status, request) >= PAGE_SIZE) abort();
     if (write_head(answer, status, type, length, request) + PAGE_SIZE > ANSWER_SIZE) abort();
     char *location = strstr(answer, "Location: ");
-    if (location != NULL && (location[10] != '/' || location[11] == '/')) abort();
+    if (location != NULL && (location[10] != '.' || location[11] != '/')) abort();
     shown(request, strcspn(request, "\r\n"), answer);
     return 0;
 }
