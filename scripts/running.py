@@ -5,9 +5,12 @@ that fails raises Trouble, whose text shows what the program had printed so far.
 """
 import contextlib
 import os
+import pathlib
+import random
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -30,6 +33,32 @@ def columns():
     except OSError:  # no terminal
         return 100
     return min(100, shutil.get_terminal_size((width or 100, 24)).columns)
+
+
+def free_port():
+    """A port that nobody has, below those that the kernel picks for others while we wait: for programs
+    that cannot be asked for port 0, or do not tell what they got."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def nginx(folder, root, port, more=""):
+    """The argv of an nginx, one process in the foreground, that serves what is below root on a port of
+    127.0.0.1 and keeps its own files in folder. more: lines for its server block."""
+    settings = pathlib.Path(folder, "nginx.conf")
+    settings.write_text(
+        f"daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
+        + "http { access_log off; sendfile on; "
+        + "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        + f"server {{ listen 127.0.0.1:{port}; root {root}; {more} }} }}\n")
+    # Debian has it in a folder that is not on everybody's PATH
+    return [shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "-p", str(folder), "-c", str(settings)]
 
 
 class Program:
@@ -103,6 +132,18 @@ class Program:
             return LISTENING.search(self.out)
         match = self.until(found, "the listening line")
         return (match[1] or match[2]).decode(), int(match[3])
+
+    def connection(self, port):
+        """A connection to a port of 127.0.0.1 that it was told to listen on, as soon as it does."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            except OSError as error:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    self.kill()  # all that it said has come then
+                    raise Trouble(f"{self.argv} does not listen on port {port}: {bytes(self.err)!r}") from error
+                time.sleep(0.02)  # it says nothing that we could wait for
 
     def type(self, text):
         """Write text (str or bytes) to its standard input; nothing happens if it has gone."""

@@ -18,6 +18,8 @@ import urllib.parse
 import demands
 import kit
 
+from running import free_port, nginx
+
 SILENCE = 10  # seconds after which both programs give up on a silent peer
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 BIG = 64 << 20  # bytes
@@ -49,12 +51,6 @@ def memory(program):
     """The largest resident memory that a program has had, in KiB (Linux)."""
     status = pathlib.Path(f"/proc/{program.pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1])
-
-
-def free_port():
-    """A port that was free a moment ago, for programs that cannot be asked for port 0."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Site:
@@ -98,14 +94,9 @@ class Site:
 
     def wait_for(self, program, port):
         """Wait until the program accepts connections on port. Returns the first."""
-        end = time.monotonic() + kit.PATIENCE
-        while True:
-            try:
-                return self.connect(port)
-            except OSError:
-                self.assertIsNone(program.process.poll(), bytes(program.err))
-                self.assertLess(time.monotonic(), end)
-                time.sleep(0.02)  # it says nothing that we could wait for
+        peer = program.connection(port)
+        self.addCleanup(peer.close)
+        return peer
 
 
 @kit.both
@@ -1099,15 +1090,9 @@ class RealServers(Site):
         root, folder, port = self.site(), self.folder(), free_port()
         self.big(root)
         root.parent.chmod(0o755)
-        (folder / "nginx.conf").write_text(
-            f"daemon off; master_process off; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
-            + "http { access_log off; " + "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in
-                                                  ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-            + f"server {{ listen 127.0.0.1:{port}; root {root}; location /ssi/ {{ ssi on; }} }} }}\n")
         (root / "ssi").mkdir()  # a page that the server puts together comes in chunks
         (root / "ssi" / "index.html").write_text("<p>" + "before" * 9999 + '<!--# include virtual="/sub/index.html" -->')
-        server = self.start(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")],
-                            env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin"))
+        server = self.start(nginx(folder, root, port, "location /ssi/ { ssi on; }"))
         self.wait_for(server, port).close()
         self.compare(port, ["/", "/%E4%BD%A0%E5%A5%BD.txt", "/nothing", "/sub", "/empty.bin", "/big.bin", "/ssi/"])
         self.assertIn("Transfer-Encoding: chunked", self.run_program(["curl", "-si", f"http://127.0.0.1:{port}/ssi/"])[1])

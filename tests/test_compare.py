@@ -1,7 +1,6 @@
 """scripts/compare: C and Python say the same in every lesson, and one changed byte is found."""
 import os
 import pathlib
-import random
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import unittest
 import kit
 
 import lessons
+from running import free_port
 
 COMPARE = [sys.executable, str(kit.ROOT / "scripts" / "compare")]
 NOTES_SERVER = """
@@ -48,18 +48,6 @@ client.sendall(b"Hello, server!")
 print(client.recv(1024).decode())
 client.close()
 """
-
-
-def free_port():
-    """A port that nobody has, below those that the kernel picks for others while we wait."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with kit.socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 @unittest.skipIf(kit.SANITIZED, "compares the plain programs")
