@@ -60,6 +60,9 @@ doctor: ## say what is missing here, and what to type
 plot plot-06: 06 ## draw a run of lesson 06 with gnuplot, in build/plot
 	@$(PYTHON) scripts/plot
 
+bench: all ## how fast: 04 beside nginx, curl; ARGS=--quick
+	@$(PYTHON) scripts/bench $(ARGS)
+
 check: all ## everything that CI runs
 	@scripts/check
 
@@ -89,4 +92,4 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z$$(][^:=]*:.*## / { sub(/\$$\(NUMBERS\)/, "01 02 ..."); \
 		printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all compare demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
+.PHONY: all bench compare demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)

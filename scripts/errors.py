@@ -2,8 +2,8 @@
 """What docs/errors.md says of an error: looked up by the words that a program printed.
 
 A script that shows a program's failure calls teach(text) below it; one that misses a tool says
-install(package), or no_strace(). `errors.py TEXT` prints it; exit
-status 1 when the page has no such words.
+install(package ...), or no_strace(). `errors.py TEXT` prints it; exit status 1 when the page has no such
+words.
 """
 import os
 import pathlib
@@ -17,6 +17,7 @@ PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "errors.md"
 MANAGERS = (("apt-get", "sudo apt-get install"), ("dnf", "sudo dnf install"), ("apk", "sudo apk add"),
             ("pacman", "sudo pacman -S"), ("zypper", "sudo zypper install"), ("brew", "brew install"),
             ("pkg", "sudo pkg install"), ("pkg_add", "doas pkg_add"), ("pkgin", "sudo pkgin install"))
+PACKAGES = {"ab": "apache2-utils", ("dnf", "ab"): "httpd-tools", ("pacman", "ab"): "apache", "cc": "gcc"}
 
 
 def rows(page=PAGE):
@@ -63,10 +64,11 @@ def teach(text, to=None):
         print(textwrap.fill(line, shutil.get_terminal_size((100, 24)).columns) if to.isatty() else line, file=to, flush=True)
 
 
-def install(package):
-    """The command that installs a package here."""
-    return next((f"{command} {package}" for name, command in MANAGERS if shutil.which(name)),
-                f"install {package} with your system's package manager")
+def install(*packages):
+    """The command that installs packages here: their names, or those of commands that are in PACKAGES."""
+    manager, command = next((pair for pair in MANAGERS if shutil.which(pair[0])), ("", "install"))
+    names = (PACKAGES.get((manager, package), PACKAGES.get(package, package)) for package in packages)
+    return " ".join([command, *names]) + ("" if manager else " with your system's package manager")
 
 
 def no_strace():
