@@ -33,7 +33,6 @@ enum {
     LOWEST_PORT = 0,       /* 0: the kernel picks a free port */
     BACKLOG = 4096,        /* connections that may wait for accept; the kernel may allow fewer */
     POOL_SIZE = 512,       /* threads, each with one visitor at a time */
-    DESCRIPTORS = 1040,    /* two for each thread, its visitor and a file, and some for all else */
     STACK_SIZE = 1048576,  /* bytes of stack for each thread; a page never used costs nothing */
     HEAD_SIZE = 8192,      /* bytes that the head of a request may have */
     ANSWER_SIZE = 131072,  /* bytes that one send hands to the kernel at most */
@@ -45,6 +44,7 @@ enum {
     MILLISECOND = 1000000, /* in nanoseconds, as now() counts */
     SECOND = 1000 * MILLISECOND,
     PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
+    DESCRIPTORS = 2 * POOL_SIZE + 16, /* two a visitor, for it and a file; 16: what else is open */
 };
 static const char *host = "127.0.0.1", *port = "8080";
 static const char program[] = "server";

@@ -21,7 +21,7 @@ import time
 LOWEST_PORT = 0  # 0: the kernel picks a free port
 BACKLOG = 4096  # connections that may wait for accept; the kernel may allow fewer
 POOL_SIZE = 512  # threads, each with one visitor at a time
-DESCRIPTORS = 1040  # two for each thread, its visitor and a file, and some for all else
+DESCRIPTORS = 2 * POOL_SIZE + 16  # two a visitor, for it and a file; 16: what else is open
 STACK_SIZE = 1048576  # bytes of stack for each thread; a page never used costs nothing
 HEAD_SIZE = 8192  # bytes that the head of a request may have
 ANSWER_SIZE = 131072  # bytes that one send hands to the kernel at most

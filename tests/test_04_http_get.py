@@ -344,12 +344,29 @@ class Requests(Site, demands.LastMoment):
     @kit.linux
     def test_the_pool_has_512_threads_with_small_stacks(self):
         server = self.server()
-        status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
         if not kit.SANITIZED:  # their run-time library has threads and memory of its own
-            others = {"C": 1, "Python": 2}[self.language]  # main's, and the one that waits for signals
-            self.assertEqual(int(re.search(r"Threads:\s+(\d+)", status)[1]), others + 512)
+            self.assertEqual(self.threads(server), 512)
+            status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
             self.assertLess(int(re.search(r"VmSize:\s+(\d+) kB", status)[1]), 2 << 20)  # KiB; 8 MiB each are 4 GiB
         self.assertEqual(code(self.ask(server, REQUEST)), 200)
+
+    def threads(self, server):
+        """How many threads a server's pool has."""
+        others = {"C": 1, "Python": 2}[self.language]  # main's, and the one that waits for signals
+        return len(os.listdir(f"/proc/{server.pid}/task")) - others
+
+    @kit.linux
+    def test_the_size_of_the_pool_is_one_constant(self):  # an exercise changes it
+        argv = self.command("server")
+        path = self.folder() / pathlib.Path(argv[-1]).with_suffix({"C": ".c", "Python": ".py"}[self.language]).name
+        text = (kit.ROOT / "04_http_get" / path.name).read_text(encoding="utf-8")
+        self.assertEqual(text.count("POOL_SIZE = 512"), 1)
+        path.write_text(text.replace("POOL_SIZE = 512", "POOL_SIZE = 1"), encoding="utf-8")
+        if self.language == "C":
+            subprocess.run(["cc", "-pthread", str(path), "-o", str(path.with_suffix(""))], check=True, timeout=kit.PATIENCE)
+        server = self.start([*argv[:-1], str(path.with_suffix("") if self.language == "C" else path), "127.0.0.1", "0"])
+        self.assertEqual(code(self.ask(server, REQUEST)), 200)
+        self.assertEqual(self.threads(server), 1)
 
     def test_few_descriptors_make_a_small_pool_that_serves(self):
         root = self.site()
