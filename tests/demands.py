@@ -176,14 +176,16 @@ class Addresses:
                 for each in sockets.values():  # another program has that port on the second
                     each.close()
 
-    def each_address_is_tried(self, *addresses):
+    def each_address_is_tried(self, *addresses, silent=False):
         """The server binds the one whose port is free, the client finds it, whichever it is: in one
-        of the two it is not the first."""
+        of the two it is not the first. The other refuses, or is silent."""
         under = self.naming(self.name, *addresses)
-        for free in addresses:
+        for free, other in (addresses, addresses[::-1]):
             with self.subTest(free=free):
                 held, port = self.held(addresses)
                 held[free].close()
+                if silent:
+                    self.fill_queue(held[other])
                 server = self.start([*under, *self.command(self.programs[0]), self.name, str(port)])
                 self.assertEqual(server.address, (free, port))
                 status, _, err = self.run_program([*under, *self.command(self.programs[1]), *self.target(port)], b"hi\n")
@@ -209,6 +211,14 @@ class Addresses:
                                              (self.programs[1], self.target(port), self.dead)):
             self.assertEqual(self.run_program([*under, *self.command(program), *arguments], b"hi\n"),
                              (1, "", f"{program}: {expected.format(last)}\n"))
+
+
+class TCPAddresses(Addresses):
+    """The same, for clients that connect."""
+
+    @kit.linux
+    def test_an_address_that_says_nothing_is_given_up_for_the_next(self):
+        self.each_address_is_tried("127.0.0.5", "127.0.0.6", silent=True)
 
 
 class Defaults:

@@ -117,13 +117,17 @@ class Case(unittest.TestCase):
         listener = socket.socket()
         self.addCleanup(listener.close)
         listener.bind(("127.0.0.1", port))
+        self.fill_queue(listener)
+        return listener, listener.getsockname()[1]
+
+    def fill_queue(self, listener):
+        """Listen on a bound socket, and fill its queue: a connect to it waits."""
         listener.listen(0)
         for _ in range(8):
             peer = socket.socket()
             self.addCleanup(peer.close)
             peer.setblocking(False)
             peer.connect_ex(listener.getsockname())
-        return listener, listener.getsockname()[1]
 
     def scratch_tree(self):
         """A copy of the course's own files, to plant faults in; removed when the case ends."""

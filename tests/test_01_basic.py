@@ -159,7 +159,7 @@ class Interface(demands.Interface):
 
 
 @kit.both
-class Addresses(demands.Addresses):
+class Addresses(demands.TCPAddresses):
     """A name with several addresses."""
 
     lesson = "01_basic"

@@ -218,7 +218,7 @@ class Interface(Gbk):
 
 
 @kit.both
-class Addresses(Gbk, demands.Addresses):
+class Addresses(Gbk, demands.TCPAddresses):
     """A name with several addresses."""
 
     programs = ("gbk_server", "gbk_client")

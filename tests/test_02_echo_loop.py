@@ -125,7 +125,7 @@ class Interface(demands.Interface):
 
 
 @kit.both
-class Addresses(demands.Addresses):
+class Addresses(demands.TCPAddresses):
     """A name with several addresses."""
 
     lesson = "02_echo_loop"

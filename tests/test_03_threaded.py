@@ -328,7 +328,7 @@ class Interface(demands.Interface):
 
 
 @kit.both
-class Addresses(demands.Addresses):
+class Addresses(demands.TCPAddresses):
     """A name with several addresses."""
 
     lesson = "03_threaded"

@@ -1064,7 +1064,7 @@ class Client(Site):
 
 
 @kit.both
-class Addresses(demands.Addresses):
+class Addresses(demands.TCPAddresses):
     """A name with several addresses, in a URL."""
 
     lesson = "04_http_get"

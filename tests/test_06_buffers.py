@@ -553,14 +553,14 @@ class Framing(demands.LastMoment):
 
 
 @kit.both
-class Addresses(demands.Addresses):
+class Addresses(demands.TCPAddresses):
     """A name with several addresses."""
 
     lesson, arguments = LESSON, ("1000",)
 
 
 @kit.both
-class FramingAddresses(demands.Addresses):
+class FramingAddresses(demands.TCPAddresses):
     """The same of the framing pair."""
 
     lesson, programs = LESSON, ("framing_server", "framing_client")
