@@ -186,22 +186,22 @@ static bool wait_for(int client, short event, long long end) {
 static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *more) {
     const long long began = now();
     request[0] = '\0';
-    for (size_t size = 0, start = 0; size < HEAD_SIZE;) {
+    for (size_t size = 0; size < HEAD_SIZE;) {
         const long long patience = busy < pool ? PATIENCE : HURRY;
         if (!wait_for(client, POLLIN, began + patience * SECOND)) return too_slow;
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
         if (count <= 0) return left_early;
-        request[size += (size_t)count] = '\0';
-        if (start == 0 && strncmp(request, "\r\n", 2) == 0) { /* an empty line may come first */
-            start = 2;
-            size -= 2;
-            memmove(request, request + 2, size + 1);
-        }
+        *more = (size_t)count == HEAD_SIZE - size; /* full: the rest waits in the kernel */
+        request[size + (size_t)count] = '\0';
+        size_t empty = 0; /* bytes of empty lines, which may come first */
+        while (strncmp(request + empty, "\r\n", 2) == 0) empty += 2;
+        size += (size_t)count - empty;
+        memmove(request, request + empty, size + 1);
         char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
         char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* \n will do */
         if (end != NULL) {
-            *more = end + 2 < request + size || start + size >= HEAD_SIZE;
+            if (end + 2 < request + size) *more = true;
             end[2] = '\0';
             return NULL;
         }
@@ -312,18 +312,17 @@ static const char *open_target(const char *head, int *file, const char **type, l
 
 /* Writes the page for a status, for 200 with the request as harmless ASCII. Returns its bytes. */
 static size_t write_page(char page[PAGE_SIZE], const char *status, const char *request) {
-    static const char start[] =
+    static const char top[] =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<title>%.*s</title>\n"
         "<link rel=\"icon\" href=\"data:,\">\n<h1>%.*s</h1>\n<p>%s</p>\n<pre>";
     int name = (int)strcspn(status, ":");
-    char *end = page;
-    end += snprintf(end, PAGE_SIZE, start, name, status, name, status, status + name + 2);
+    char *to = page + snprintf(page, PAGE_SIZE, top, name, status, name, status, status + name + 2);
     for (const char *c = status == ok ? request : ""; *c != '\0'; c++) {
         bool plain = (*c >= ' ' && *c <= '~') || *c == '\n';
         const char *form = *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : plain ? "%c" : "\\x%02x";
-        if (*c != '\r') end += snprintf(end, 6, form, (unsigned char)*c);
+        if (*c != '\r') to += snprintf(to, 6, form, (unsigned char)*c);
     }
-    return (size_t)(end + snprintf(end, 8, "</pre>\n") - page);
+    return (size_t)(to + snprintf(to, 8, "</pre>\n") - page);
 }
 
 /* Writes the head of an answer. Returns its bytes. RFC 9112 4, RFC 9110 6.6.1 (the date) */
@@ -347,16 +346,25 @@ static size_t write_head(char answer[ANSWER_SIZE], const char *status, const cha
     return (size_t)(end + snprintf(end, 3, "\r\n") - answer);
 }
 
-/* Sends count bytes of an answer. Returns NULL, or what went wrong. POSIX send(2) */
-static const char *send_answer(int client, const char *bytes, size_t count) {
-    for (bool ready = true; count > 0;) {
-        ssize_t sent = send(client, bytes, count, 0);
+/* Sends used bytes of answer, and then left bytes of a file, in parts; in front of the first part
+ * stands the head: one send for both. Returns NULL, or what went wrong. POSIX read(2), send(2) */
+static const char *send_answer(int client, char *answer, size_t used, int file, long long left) {
+    size_t done = 0;
+    for (bool ready = true; used > 0 || left > 0;) {
+        if (left > 0 && done == 0 && used < ANSWER_SIZE) {
+            size_t room = ANSWER_SIZE - used;
+            ssize_t count = read(file, answer + used, left < (long long)room ? (size_t)left : room);
+            if (count < 1) return "the file is shorter than it was";
+            used += (size_t)count, left -= count;
+        }
+        ssize_t sent = send(client, answer + done, used - done, 0);
         bool full = sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK);
         if (sent == -1 && !full) return strerror(errno);
         if (full && !ready) return "nothing was taken for too long";
         /* poll wants much room, a third of the buffer: after its deadline, send decides */
         ready = !full || wait_for(client, POLLOUT, LLONG_MAX);
-        if (!full) bytes += sent, count -= (size_t)sent;
+        if (!full) done += (size_t)sent;
+        if (done == used) done = used = 0;
     }
     return NULL;
 }
@@ -364,7 +372,7 @@ static const char *send_answer(int client, const char *bytes, size_t count) {
 /* Answers one request of peer. Returns 0, or 1 after a failure that it has reported. RFC 9112 */
 static int serve_client(int client, const char *peer) {
     char request[HEAD_SIZE + 1], page[PAGE_SIZE], answer[ANSWER_SIZE];
-    const char *type, *problem = NULL;
+    const char *type;
     long long length;
     bool more = false;
     int file = -1;
@@ -373,26 +381,18 @@ static int serve_client(int client, const char *peer) {
     if (status == left_early) return report("recv", peer, left_early);
     if (status == NULL) status = check_head(request, &more);
     if (status == NULL) status = open_target(request, &file, &type, &length);
+
     if (file == -1) type = "text/html", length = (long long)write_page(page, status, request);
     size_t used = write_head(answer, status, type, length, request);
-    if (strncmp(request, "HEAD ", 5) == 0) length = 0;
+    if (strncmp(request, "HEAD ", 5) == 0) length = 0; /* the head tells it, but no body comes */
     if (file == -1) memcpy(answer + used, page, (size_t)length), used += (size_t)length;
-    long long left = file == -1 ? 0 : length; /* in the file */
-    do { /* the head and, in the same send, as much of the body as fits */
-        size_t part = left < (long long)(ANSWER_SIZE - used) ? (size_t)left : ANSWER_SIZE - used;
-        ssize_t count = part > 0 ? read(file, answer + used, part) : 0;
-        if (count > 0) used += (size_t)count, left -= count;
-        problem = send_answer(client, answer, used);
-        if (count < 1 && left > 0 && problem == NULL) problem = "the file is shorter than it was";
-        used = 0;
-    } while (problem == NULL && left > 0);
+    const char *problem = send_answer(client, answer, used, file, file == -1 ? 0 : length);
     if (file != -1) close(file);
     if (problem != NULL) return report("send", peer, problem);
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
            status, length);
     if (more || length > ANSWER_SIZE || (status[0] >= '4' && status != too_slow)) {
-        /* to close with bytes unread would be a reset, which can destroy the answer: RFC 9112 9.6
-         */
+        /* to close with bytes unread is a reset, which may destroy the answer: RFC 9112 9.6 */
         const long long end = now() + 1LL * LINGER * SECOND;
         shutdown(client, SHUT_WR);
         while (wait_for(client, POLLIN, end) && recv(client, answer, ANSWER_SIZE, 0) > 0) continue;

@@ -172,7 +172,7 @@ def receive_head(client):
     """Receives until the empty line that ends the head, which it keeps, and cuts off what follows.
     Returns the head; None, LEFT_EARLY, 400, 408, 414 or 431; and whether more may follow.
     RFC 9112 2.2"""
-    request, start, began = b"", 0, time.monotonic()
+    request, began = b"", time.monotonic()
     while len(request) < HEAD_SIZE:
         left = began + (PATIENCE if len(busy) < pool else HURRY) - time.monotonic()
         if left <= 0:
@@ -186,15 +186,14 @@ def receive_head(client):
             received = b""
         if not received:
             return request, LEFT_EARLY, False
-        request += received
-        if start == 0 and request.startswith(b"\r\n"):  # an empty line may come first
-            request, start = request[2:], 2
+        full = len(received) == HEAD_SIZE - len(request)  # the rest waits in the kernel
+        request = re.sub(rb"\A(?:\r\n)+", b"", request + received)  # empty lines may come first
         end = re.search(rb"\n\r?\n", request)  # line feeds alone will do
         head = request[:end.end()] if end else request
         if b"\0" in head:
             return head[:head.index(b"\0")], "400 Bad Request: a zero byte", False
         if end:
-            return head, None, len(head) < len(request) or start + len(request) >= HEAD_SIZE
+            return head, None, full or len(head) < len(request)
         line, newline, _ = request.partition(b"\n")
         if newline and b" HTTP/" not in line:
             return request, BAD_LINE, False  # HTTP/0.9
@@ -310,12 +309,26 @@ def write_head(status, kind, size, request):
     return head + b"\r\n"
 
 
-def send_answer(client, data):
-    """Sends all bytes, each time what the kernel takes: sendall has one deadline for them all."""
-    view = memoryview(data)
-    while view:
-        client.settimeout(SILENCE if len(busy) < pool else HURRY)
-        view = view[client.send(view):]
+def send_answer(client, answer, file, left):
+    """Sends answer, and then left bytes of a file, in parts; in front of the first part stands the
+    head: one send for both. A loop, because sendall has one deadline for them all. Returns None, or
+    what went wrong. os.read, socket.socket.send"""
+    try:
+        while answer or left:
+            part = os.read(file, min(left, ANSWER_SIZE - len(answer))) if left else b""
+            if left and not part:
+                return "the file is shorter than it was"
+            left -= len(part)
+            view = memoryview(answer + part)
+            while view:
+                client.settimeout(SILENCE if len(busy) < pool else HURRY)
+                view = view[client.send(view):]
+            answer = b""
+    except socket.timeout:
+        return "nothing was taken for too long"
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def serve_client(client, address):
@@ -330,38 +343,23 @@ def serve_client(client, address):
     if status is None:
         status, file, kind, length = open_target(request)
 
-    # the head and, in the same send, as much of the body as fits
     page = write_page(status, request) if file is None else b""
     if file is None:
         kind, length = "text/html; charset=utf-8", len(page)
     answer = write_head(status, kind, length, request)
-    if request.startswith(b"HEAD "):
+    if request.startswith(b"HEAD "):  # the head tells the length, but no body comes
         length, page = 0, b""
-    left = length if file is not None else 0  # in the file
-    try:
-        answer += page
-        while True:
-            part = os.read(file, min(left, ANSWER_SIZE - len(answer))) if left else b""
-            send_answer(client, answer + part)
-            left -= len(part)
-            answer = b""
-            if not left or not part:
-                break
-    except socket.timeout:
-        return report("send", peer, "nothing was taken for too long")
-    except OSError as error:
-        return report("send", peer, error.strerror)
-    finally:
-        if file is not None:
-            os.close(file)
-    if left:
-        return report("send", peer, "the file is shorter than it was")
+    problem = send_answer(client, answer + page, file, 0 if file is None else length)
+    if file is not None:
+        os.close(file)
+    if problem:
+        return report("send", peer, problem)
     line = re.split(rb"[\r\n]", request)[0]
     with logging:
         say(f"{peer} {shown(line)}: {status[:3]}, {length} bytes")
     if (more or BODY.search(request) or length > ANSWER_SIZE
             or (status[0] >= "4" and status != TOO_SLOW)):
-        # to close with bytes unread would be a reset, which can destroy the answer: RFC 9112 9.6
+        # to close with bytes unread is a reset, which may destroy the answer: RFC 9112 9.6
         end = time.monotonic() + LINGER
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_WR)
