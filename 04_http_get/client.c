@@ -149,10 +149,10 @@ static int connect_to_server(char peer[ADDRESS_SIZE]) {
 /* Takes host and port out of a URL and writes the request: what must not stand in one becomes %XX,
  * a fragment is left out. Returns NULL, or what is wrong. RFC 3986, RFC 9112 3 */
 static const char *write_request(const char *url) {
-    const char *name = url + 7;
     int used = 0, digits = 0;
     if (strncasecmp(url, "http://", 7) != 0)
         return "only http://; https needs TLS, which encrypts below HTTP";
+    const char *name = url + 7;
     if (strlen(url) > URL_SIZE) return "longer than 8192 bytes, more than most servers take";
     for (const char *c = url; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c)) return "a control character could forge a second request";
@@ -266,7 +266,7 @@ static const char *take_response(struct response *r) {
             if (strncasecmp(line, "Content-Length:", 15) != 0) continue;
             if (sscanf(line + 15, " %18[0-9] %c", digits, &junk) != 1 ||
                 (length != -1 && length != atoll(digits)))
-                return "its Content-Length is none";
+                return "its Content-Length is no number, or two differ";
             length = atoll(digits);
         }
     } while (r->code < 200);

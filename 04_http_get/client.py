@@ -203,7 +203,7 @@ class Response:
                 if colon and name.lower() == b"content-length":
                     match = re.fullmatch(rb"\s*([0-9]{1,18})\s*", value)
                     if not match or length not in (None, int(match[1])):
-                        return "its Content-Length is none"
+                        return "its Content-Length is no number, or two differ"
                     length = int(match[1])
         if self.code in (204, 304):
             return None

@@ -450,7 +450,7 @@ int main(int argc, char *argv[]) {
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
     setrlimit(RLIMIT_NOFILE, &limit);
-    pool = limit.rlim_cur < 18 ? 1 : (int)(limit.rlim_cur - 16) / 2;
+    pool = limit.rlim_cur < 18 ? 1 : (int)(limit.rlim_cur - 16) / 2; /* one at least */
     while (threads < pool && (error = pthread_create(&thread, &attributes, work, name)) == 0)
         threads++;
     if (error != 0) report("pthread_create", name, strerror(error)), pool = threads;
