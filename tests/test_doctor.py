@@ -1,4 +1,4 @@
-"""make doctor: each fault is planted once, and must be named with its cure."""
+"""make doctor: each fault is planted once, and must be named with its cure. And the help of every script."""
 import os
 import shutil
 import socket
@@ -91,3 +91,12 @@ class Doctor(kit.Case):
         self.assertIn("!! ulimit -n is 64", out)
         self.assertIn("       sudo prlimit --pid $$ --nofile=256 ", out)  # the hard limit is 64, too
         self.assertIn("       ulimit -n 256 ", self.doctor(under=kit.limited("-Sn 64"))[1])
+
+
+class Help(kit.Case):
+    def test_no_line_of_any_scripts_help_wraps(self):
+        for script in sorted(path for path in kit.ROOT.glob("scripts/*") if path.is_file() and os.access(path, os.X_OK)):
+            with self.subTest(script.name):
+                _, out, err = self.run_program([str(script), "--help"], env=dict(os.environ, COLUMNS="80"))
+                self.assertTrue(out)
+                self.assertEqual([line for line in (out + err).splitlines() if len(line) > 80], [])
