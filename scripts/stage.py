@@ -200,7 +200,7 @@ class Stage:
         text, actions = self.steps[self.step]
         self.step += 1
         say(text.replace("{port}", self.port()))
-        for name, keys, wanted in actions:
+        for name, keys, wanted in actions or []:
             pane = self.panes[name]
             if keys:
                 keys = keys.replace("{port}", self.port())
@@ -393,6 +393,7 @@ def tell(key, speed):
         if missing:
             print(textwrap.fill(missing[0].upper() + missing[1:], COLUMNS))
         stage = Stage(key, PlainPane, folder)
+        stage.steps = [step for step in stage.steps if step[1] is not None]
 
         def say(text):
             print("\n" + textwrap.fill(f"{stage.step}. {text}", COLUMNS), flush=True)

@@ -2,7 +2,8 @@
 
     panes  (name, rows) from top to bottom: a shell in the lesson's folder each; `calls` shows what
            strace writes. Rows and one title line a pane, with the narrator's 4 and 1, make 24
-    steps  (what the narrator says: 3 lines of 78 columns at most, [(pane, keys, text to wait for)])
+    steps  (what the narrator says: 3 lines of 78 columns at most, [(pane, keys, text to wait for)]), or
+           None for the list: only in tmux, for it needs a server that still runs
 
 Keys end with Enter by themselves; ^C and ^D are those keys. `{port}` is the port on which the server
 listens, `{strace}` the strace command, or nothing where there is none. The text to wait for may already
@@ -80,14 +81,14 @@ STORIES = {
         ("Now a server that knows the protocol. It parses the first line, and answers with a status, "
          "headers, an empty line and the page.",
          [("server", _START, "listening on")]),
-        ("The same request; the page that comes back repeats it. Only the text has changed: "
-         "the calls are those of lesson 01.",
+        ("The same request; the page that comes back repeats it. accept, recv and send are as "
+         "in lesson 01; only the text has changed.",
          [("client", "./client http://127.0.0.1:{port}/ | tail -n 6", "received")]),
         ("What the server does not have gets an answer too, with a status of its own: 404. An error of "
          "HTTP is no error of the socket.",
          [("client", "./client http://127.0.0.1:{port}/nothing | head -n 4", "received")]),
         ("Open http://127.0.0.1:{port}/ in a browser of this machine now: the page shows what the browser "
-         "sent. How much longer is that than ours?", []),
+         "sent. How much longer is that than ours?", None),
         ("Ctrl-C ends the server, with its whole pool of threads.",
          [("server", "^C", "$ ")]),
     ]),
