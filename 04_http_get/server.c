@@ -44,7 +44,7 @@ enum {
     MILLISECOND = 1000000, /* in nanoseconds, as now() counts */
     SECOND = 1000 * MILLISECOND,
     PAGE_SIZE = 5 * HEAD_SIZE + 1024, /* bytes of a page that shows a request */
-    DESCRIPTORS = 2 * POOL_SIZE + 16, /* two a visitor, for it and a file; 16: what else is open */
+    DESCRIPTORS = 3 * POOL_SIZE + 16, /* a visitor, a folder, a file in it; 16: what else is open */
 };
 static const char *host = "127.0.0.1", *port = "8080";
 static const char program[] = "server";
@@ -450,7 +450,7 @@ int main(int argc, char *argv[]) {
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
     setrlimit(RLIMIT_NOFILE, &limit);
-    pool = limit.rlim_cur < 18 ? 1 : (int)(limit.rlim_cur - 16) / 2; /* one at least */
+    pool = limit.rlim_cur < 19 ? 1 : (int)(limit.rlim_cur - 16) / 3; /* one at least */
     while (threads < pool && (error = pthread_create(&thread, &attributes, work, name)) == 0)
         threads++;
     if (error != 0) report("pthread_create", name, strerror(error)), pool = threads;

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import stat
@@ -21,7 +22,7 @@ import time
 LOWEST_PORT = 0  # 0: the kernel picks a free port
 BACKLOG = 4096  # connections that may wait for accept; the kernel may allow fewer
 POOL_SIZE = 512  # threads, each with one visitor at a time
-DESCRIPTORS = 2 * POOL_SIZE + 16  # two a visitor, for it and a file; 16: what else is open
+DESCRIPTORS = 3 * POOL_SIZE + 16  # a visitor, a folder, a file in it; 16: what else is open
 STACK_SIZE = 1048576  # bytes of stack for each thread; a page never used costs nothing
 HEAD_SIZE = 8192  # bytes that the head of a request may have
 ANSWER_SIZE = 131072  # bytes that one send hands to the kernel at most
@@ -311,8 +312,10 @@ def write_head(status, kind, size, request):
 
 def send_answer(client, answer, file, left):
     """Sends answer, and then left bytes of a file, in parts; in front of the first part stands the
-    head: one send for both. A loop, because sendall has one deadline for them all. Returns None, or
-    what went wrong. os.read, socket.socket.send"""
+    head: one send for both. Returns None, or what went wrong. os.read, socket.socket.send"""
+    ready, room = True, select.poll()
+    room.register(client, select.POLLOUT)
+    client.setblocking(False)
     try:
         while answer or left:
             part = os.read(file, min(left, ANSWER_SIZE - len(answer))) if left else b""
@@ -321,11 +324,15 @@ def send_answer(client, answer, file, left):
             left -= len(part)
             view = memoryview(answer + part)
             while view:
-                client.settimeout(SILENCE if len(busy) < pool else HURRY)
-                view = view[client.send(view):]
+                try:
+                    view = view[client.send(view):]
+                    ready = True
+                except BlockingIOError:
+                    if not ready:
+                        return "nothing was taken for too long"
+                    # poll wants much room, a third of the buffer: after its deadline, send decides
+                    ready = room.poll(1000 * (SILENCE if len(busy) < pool else HURRY))
             answer = b""
-    except socket.timeout:
-        return "nothing was taken for too long"
     except OSError as error:
         return error.strerror
     return None
@@ -410,7 +417,7 @@ def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
-    pool = max(1, (limit - 16) // 2)
+    pool = max(1, (limit - 16) // 3)
     with logging:  # nobody prints before the first line
         for started in range(pool):
             try:

@@ -440,11 +440,16 @@ class Patience(Site):
         root = self.site()
         self.big(root)
         server = self.server(str(root))
-        with self.connect(server) as peer:
-            peer.sendall(get(b"/big.bin"))
-            end = time.monotonic() + 1.5 * SILENCE
-            while time.monotonic() < end:  # 50 kB a second: the server's buffer stays nearly full
+        with self.connect(server) as peer, socket.socket() as slower:
+            slower.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            slower.settimeout(kit.PATIENCE)
+            slower.connect(server.address)
+            for each in peer, slower:
+                each.sendall(get(b"/big.bin"))
+            for turn in range(round(2.6 * SILENCE * 5)):  # 50 kB a second: the server's buffer stays nearly full
                 self.assertNotEqual(peer.recv(10000), b"")
+                if turn % 20 == 0:  # every four seconds: less than poll wants, but each send finds room
+                    self.assertNotEqual(slower.recv(20000), b"")
                 time.sleep(0.2)
             self.assertEqual(server.err, b"")
 
