@@ -171,7 +171,7 @@ static const char bad_line[] = "400 Bad Request: the first line must be METHOD T
 static const char forbidden[] = "403 Forbidden: this is not for you";
 static const char not_found[] = "404 Not Found: there is no such file";
 static const char too_slow[] = "408 Request Timeout: silent for too long, or over 30 s in all";
-static const char left_early[] = "left before the end of the request";
+static const char left_early[] = "left before the end of the request"; /* nobody gets this one */
 
 /* Waits until client has sent something (POLLIN) or can take something (POLLOUT). Returns false
  * after 10 s, 2 s when no thread is free, or at end on the clock of now. POSIX poll(2) */
@@ -181,7 +181,7 @@ static bool wait_for(int client, short event, long long end) {
     return left > 0 && poll(&ready, 1, (int)(left < most ? left : most)) != 0;
 }
 
-/* Receives up to the empty line that ends a head, which it keeps; more: something may follow it.
+/* Receives a head and the empty line that ends it, and keeps both; more: something may follow.
  * Returns NULL, left_early, 400, 408, 414 or 431. RFC 9112 2.2 */
 static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *more) {
     const long long began = now();
@@ -192,14 +192,14 @@ static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *m
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
         if (count <= 0) return left_early;
-        *more = (size_t)count == HEAD_SIZE - size; /* full: the rest waits in the kernel */
+        *more = (size_t)count == HEAD_SIZE - size; /* full: the rest may wait in the kernel */
         request[size + (size_t)count] = '\0';
         size_t empty = 0; /* bytes of empty lines, which may come first */
         while (strncmp(request + empty, "\r\n", 2) == 0) empty += 2;
         size += (size_t)count - empty;
         memmove(request, request + empty, size + 1);
         char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
-        char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* \n will do */
+        char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* the first */
         if (end != NULL) {
             if (end + 2 < request + size) *more = true;
             end[2] = '\0';
@@ -390,7 +390,7 @@ static int serve_client(int client, const char *peer) {
     if (file != -1) close(file);
     if (problem != NULL) return report("send", peer, problem);
     printf("%s %s: %.3s, %lld bytes\n", peer, shown(request, strcspn(request, "\r\n"), answer),
-           status, length);
+           status, length); /* answer has been sent: its room is free */
     if (more || length > ANSWER_SIZE || (status[0] >= '4' && status != too_slow)) {
         /* to close with bytes unread is a reset, which may destroy the answer: RFC 9112 9.6 */
         const long long end = now() + 1LL * LINGER * SECOND;
@@ -450,7 +450,7 @@ int main(int argc, char *argv[]) {
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
     setrlimit(RLIMIT_NOFILE, &limit);
-    pool = limit.rlim_cur < 19 ? 1 : (int)(limit.rlim_cur - 16) / 3; /* one at least */
+    pool = limit.rlim_cur < 16 + 3 ? 1 : (int)(limit.rlim_cur - 16) / 3; /* one at least */
     while (threads < pool && (error = pthread_create(&thread, &attributes, work, name)) == 0)
         threads++;
     if (error != 0) report("pthread_create", name, strerror(error)), pool = threads;

@@ -187,7 +187,7 @@ def receive_head(client):
             received = b""
         if not received:
             return request, LEFT_EARLY, False
-        full = len(received) == HEAD_SIZE - len(request)  # the rest waits in the kernel
+        full = len(received) == HEAD_SIZE - len(request)  # the rest may wait in the kernel
         request = re.sub(rb"\A(?:\r\n)+", b"", request + received)  # empty lines may come first
         end = re.search(rb"\n\r?\n", request)  # line feeds alone will do
         head = request[:end.end()] if end else request
