@@ -186,22 +186,22 @@ static bool wait_for(int client, short event, long long end) {
 static const char *receive_head(int client, char request[HEAD_SIZE + 1], bool *more) {
     const long long began = now();
     request[0] = '\0';
-    for (size_t size = 0; size < HEAD_SIZE;) {
+    for (size_t size = 0, start = 0; size < HEAD_SIZE;) {
         const long long patience = busy < pool ? PATIENCE : HURRY;
         if (!wait_for(client, POLLIN, began + patience * SECOND)) return too_slow;
         ssize_t count = recv(client, request + size, HEAD_SIZE - size, 0);
         if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
         if (count <= 0) return left_early;
-        *more = (size_t)count == HEAD_SIZE - size; /* full: the rest may wait in the kernel */
-        request[size + (size_t)count] = '\0';
-        size_t empty = 0; /* bytes of empty lines, which may come first */
-        while (strncmp(request + empty, "\r\n", 2) == 0) empty += 2;
-        size += (size_t)count - empty;
-        memmove(request, request + empty, size + 1);
+        request[size += (size_t)count] = '\0';
+        if (start == 0 && strncmp(request, "\r\n", 2) == 0) { /* one empty line may come first */
+            start = 2;
+            size -= start;
+            memmove(request, request + start, size + 1);
+        }
         char *crlf = strstr(request, "\n\r\n"), *lf = strstr(request, "\n\n");
         char *end = crlf == NULL || (lf != NULL && lf < crlf) ? lf : crlf + 1; /* the first */
         if (end != NULL) {
-            if (end + 2 < request + size) *more = true;
+            *more = end + 2 < request + size || start + size >= HEAD_SIZE; /* in the kernel */
             end[2] = '\0';
             return NULL;
         }

@@ -173,7 +173,7 @@ def receive_head(client):
     """Receives until the empty line that ends the head, which it keeps, and cuts off what follows.
     Returns the head; None, LEFT_EARLY, 400, 408, 414 or 431; and whether more may follow.
     RFC 9112 2.2"""
-    request, began = b"", time.monotonic()
+    request, start, began = b"", 0, time.monotonic()
     while len(request) < HEAD_SIZE:
         left = began + (PATIENCE if len(busy) < pool else HURRY) - time.monotonic()
         if left <= 0:
@@ -187,14 +187,15 @@ def receive_head(client):
             received = b""
         if not received:
             return request, LEFT_EARLY, False
-        full = len(received) == HEAD_SIZE - len(request)  # the rest may wait in the kernel
-        request = re.sub(rb"\A(?:\r\n)+", b"", request + received)  # empty lines may come first
+        request += received
+        if start == 0 and request.startswith(b"\r\n"):  # one empty line may come first
+            request, start = request[2:], 2
         end = re.search(rb"\n\r?\n", request)  # line feeds alone will do
         head = request[:end.end()] if end else request
         if b"\0" in head:
             return head[:head.index(b"\0")], "400 Bad Request: a zero byte", False
         if end:
-            return head, None, full or len(head) < len(request)
+            return head, None, len(head) < len(request) or start + len(request) >= HEAD_SIZE
         line, newline, _ = request.partition(b"\n")
         if newline and b" HTTP/" not in line:
             return request, BAD_LINE, False  # HTTP/0.9

@@ -120,7 +120,7 @@ class Requests(Site, demands.LastMoment):
                 (b"GET / HTTP/1.1" + host + b": x\r\n\r\n", 400), (b"GET  / HTTP/1.1" + host + b"\r\n", 400),
                 (b"GET / HTTP/1.1 " + host + b"\r\n", 400), (b"GET / HTTP/1" + host + b"\r\n", 400),
                 (b"GET / http/1.1" + host + b"\r\n", 400), (b"GET / x HTTP/1.1" + host + b"\r\n", 400),
-                (b" GET / HTTP/1.1" + host + b"\r\n", 400), (b"\n\n", 400),
+                (b" GET / HTTP/1.1" + host + b"\r\n", 400), (b"\n\n", 400), (b"\r\n\r\n", 400),
                 (get(b"/\0"), 400), (get(b"/\x1b[31m"), 400),
                 (b"GET / HTTP/1.1" + host + b"X: a\rb\r\n\r\n", 400),
                 (get(b"x"), 400), (get(b"*"), 400), (get(b"/%"), 400), (get(b"/%4"), 400), (get(b"/%zz"), 400),
@@ -129,7 +129,7 @@ class Requests(Site, demands.LastMoment):
                 (get(b"/", method=b"GE"), 501), (get(b"/", method=b"POS"), 501),
                 (get(b"/", method=b"G@T"), 400),
                 (get(b"*", method=b"OPTIONS"), 405), (get(b"x:1", method=b"CONNECT"), 405),
-                (get(b"/" + b"a" * 7000), 404), (b"\r\n" * 2 + REQUEST, 200),
+                (get(b"/" + b"a" * 7000), 404), (b"\r\n" * 2 + REQUEST, 400),
                 (b"GET / HTTP/1.1\r\nHost: \r\n\r\n", 200), (b"GET / HTTP/1.1\nHost: [::1]:80 \n\n", 200),
                 (b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n", 400), (b"GET / HTTP/1.0\r\nHost: x/y\r\n\r\n", 400),
                 (b"GET / HTTP/1.1\r\nX: y\r\nHost:u@x\r\n\r\n", 400)]:
@@ -226,7 +226,7 @@ class Requests(Site, demands.LastMoment):
 
     def test_a_request_may_come_byte_by_byte(self):
         server = self.server()
-        for request, status in (REQUEST, 200), (b"\r\n\r\n" + REQUEST, 200):
+        for request, status in (REQUEST, 200), (b"\r\n" + REQUEST, 200), (b"\r\n\r\n", 400):
             with self.connect(server) as peer:
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for byte in request:
