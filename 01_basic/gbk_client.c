@@ -100,12 +100,10 @@ static char *shown(const char *bytes, size_t count, char *text) {
 
 /* Sends all count bytes. Returns 0, or -1 with errno: some may have arrived. POSIX send(2) */
 static int send_all(int socket, const char *bytes, size_t count) {
-    while (count > 0) {
-        ssize_t sent = send(socket, bytes, count, 0);
-        if (sent == -1 && errno == EINTR) continue; /* only a signal */
-        if (sent == -1) return -1;
-        bytes += sent;
-        count -= (size_t)sent;
+    for (size_t sent = 0; sent < count;) {
+        ssize_t taken = send(socket, bytes + sent, count - sent, 0);
+        if (taken == -1 && errno != EINTR) return -1; /* EINTR: only a signal */
+        if (taken > 0) sent += (size_t)taken;
     }
     return 0;
 }
