@@ -164,24 +164,24 @@ static void print_gbk(const char *who, const char *bytes, size_t count) {
 /* Returns a socket that listens on the first address of HOST that works; if none does, ends the
  * program with exit status 1. POSIX getaddrinfo(3), socket(2), bind(2), listen(2) */
 static int open_listener(void) {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *addresses;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *addresses, *a;
     char name[ADDRESS_SIZE];
-    int error = getaddrinfo(host, port, &hints, &addresses);
+    int listener = -1, error = getaddrinfo(host, port, &hints, &addresses);
     if (error != 0) exit(report("resolve", host, gai_strerror(error)));
-    for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
+    for (a = addresses; a != NULL; a = a->ai_next) {
         address_name(a->ai_addr, a->ai_addrlen, name);
-        int listener = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
+        listener = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
         if (listener == -1) continue;
         /* what is left of an earlier run's connections must not keep the port from us */
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
         if (bind(listener, a->ai_addr, a->ai_addrlen) == 0 && /* 2. bind */
-            listen(listener, BACKLOG) == 0) {                 /* 3. listen */
-            freeaddrinfo(addresses);
-            return listener;
-        }
+            listen(listener, BACKLOG) == 0)                   /* 3. listen */
+            break;
         close(listener);
     }
-    exit(report("bind", name, strerror(errno)));
+    if (a == NULL) exit(report("bind", name, strerror(errno)));
+    freeaddrinfo(addresses);
+    return listener;
 }
 
 /* ---- The lesson ---- */

@@ -102,25 +102,24 @@ static const char *why(void) {
 /* Returns a socket connected to the first address of HOST that answers, and its name in peer; if
  * none does, ends the program with exit status 1. POSIX getaddrinfo(3), socket(2), connect(2) */
 static int connect_to_server(char peer[ADDRESS_SIZE]) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses, *a;
     struct timeval patience = {.tv_sec = PATIENCE};
-    int error = getaddrinfo(host, port, &hints, &addresses);
+    int server = -1, error = getaddrinfo(host, port, &hints, &addresses);
     if (error != 0) exit(report("resolve", host, gai_strerror(error)));
-    for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
+    for (a = addresses; a != NULL; a = a->ai_next) {
         address_name(a->ai_addr, a->ai_addrlen, peer);
-        int server = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
+        server = socket(a->ai_family, a->ai_socktype, a->ai_protocol); /* 1. create */
         if (server == -1) continue;
         setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         setsockopt(server, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         do error = connect(server, a->ai_addr, a->ai_addrlen); /* 2. connect */
         while (error == -1 && errno == EINTR);
-        if (error == 0) {
-            freeaddrinfo(addresses);
-            return server;
-        }
+        if (error == 0) break;
         close(server);
     }
-    exit(report("connect", peer, why()));
+    if (a == NULL) exit(report("connect", peer, why()));
+    freeaddrinfo(addresses);
+    return server;
 }
 
 /* Returns text as a whole number; if it is none from lowest to highest, ends the program with exit
