@@ -82,18 +82,17 @@ static char *address_name(const void *address, socklen_t size, char name[ADDRESS
 }
 
 /* Returns the bytes of the character at text, which has size bytes; 0 if that is no valid UTF-8
- * or a control character, which could drive the terminal. RFC 3629 */
+ * or a control character, which could drive the terminal. RFC 3629 4 */
 static size_t printable(const char *text, size_t size) {
-    static const long lowest[] = {0, ' ', 0xA0, 0x800, 0x10000}; /* code point for each length */
-    long c = (unsigned char)text[0];
-    size_t length = c < 0x80 ? 1 : c < 0xC0 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF8 ? 4 : 0;
-    c = length < 2 ? c : c & (0x7F >> length);
-    for (size_t i = 1; i < length; i++) {
+    int first = (unsigned char)text[0], two = size < 2 ? 0 : first << 8 | (unsigned char)text[1];
+    size_t length = first >= ' ' && first <= '~' ? 1 : 0;
+    if (two >= 0xC2A0 && two <= 0xDFBF) length = 2;
+    if (two >= 0xE0A0 && two <= 0xEFBF) length = 3;
+    if (two >= 0xEDA0 && two <= 0xEDBF) length = 0; /* surrogates: UTF-16's */
+    if (two >= 0xF090 && two <= 0xF48F) length = 4;
+    for (size_t i = 1; i < length; i++)
         if (i == size || (text[i] & 0xC0) != 0x80) return 0;
-        c = c << 6 | (text[i] & 0x3F);
-    }
-    bool valid = c >= lowest[length] && c != 0x7F && (c < 0xD800 || c > 0xDFFF) && c <= 0x10FFFF;
-    return valid ? length : 0;
+    return length;
 }
 
 /* Returns text, of 4 * count + 1 bytes, with bytes on one line, as a C string shows them. */
