@@ -102,14 +102,6 @@ static const char *why(void) {
     return timed_out ? silence : strerror(errno);
 }
 
-/* Receives bytes into received. Returns how many, 0 at the end, -1 with errno. POSIX recv(2) */
-static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
-    ssize_t count;
-    do count = recv(server, received, RECEIVE_SIZE, 0);
-    while (count == -1 && errno == EINTR); /* only a signal */
-    return count;
-}
-
 /* Returns the nanoseconds on a clock that nobody sets. POSIX clock_gettime(3) */
 static long long now(void) {
     struct timespec time;
@@ -197,7 +189,9 @@ static void print_bytes(const char *bytes, const char *end) {
 /* Receives more bytes and prints them. Returns false if no more come. POSIX recv(2) */
 static bool more(struct response *r) {
     if (r->failure != NULL) return false; /* it would fail again */
-    ssize_t count = receive(r->server, r->received);
+    ssize_t count;
+    do count = recv(r->server, r->received, RECEIVE_SIZE, 0);
+    while (count == -1 && errno == EINTR); /* only a signal */
     if (count == -1) r->failure = why();
     if (count < 1) return false;
     print_bytes(r->received, r->received + count);
@@ -231,17 +225,16 @@ static bool take_body(struct response *r, long long count) {
 /* Takes a body in chunks: each a line with its size, so many bytes, an empty line; the last has
  * size 0, a trailer may follow. Returns false if that is not what comes. RFC 9112 7.1 */
 static bool take_chunks(struct response *r) {
-    long long size = 1;
-    while (size > 0) {
-        if (!take_line(r)) return false;
+    long long size = -1;
+    while (size != 0 && take_line(r)) {
         size_t digits = strspn(r->line, "0123456789abcdefABCDEF");
         if (digits == 0 || strchr("; \t", r->line[digits]) == NULL) return false;
         size = strtoll(r->line, NULL, 16);
         if (size > 0 && (!take_body(r, size) || !take_line(r) || r->line[0] != '\0')) return false;
     }
-    while (r->line[0] != '\0')
-        if (!take_line(r)) return false;
-    return true;
+    while (size == 0 && take_line(r))
+        if (r->line[0] == '\0') return true;
+    return false;
 }
 
 /* Takes the whole response. Returns NULL, or what is wrong with it. RFC 9112 4 to 8 */
