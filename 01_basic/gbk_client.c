@@ -163,9 +163,10 @@ static void print_gbk(const char *who, const char *bytes, size_t count) {
     printf("%s %zu bytes:%s\n%s in GBK: %s\n", who, count, hex, who, text);
 }
 
-/* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
+/* Returns errno in words: the four named here are how a wait ends that took too long. */
 static const char *why(void) {
-    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
+    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS ||
+                     errno == EALREADY; /* connect again, after a signal */
     return timed_out ? silence : strerror(errno);
 }
 

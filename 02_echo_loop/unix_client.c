@@ -90,9 +90,10 @@ static int send_all(int socket, const char *bytes, size_t count) {
     return 0;
 }
 
-/* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
+/* Returns errno in words: the four named here are how a wait ends that took too long. */
 static const char *why(void) {
-    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
+    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS ||
+                     errno == EALREADY; /* connect again, after a signal */
     return timed_out ? silence : strerror(errno);
 }
 
@@ -133,7 +134,7 @@ static int connect_to_path(void) {
 
 /* ---- The lesson ---- */
 
-/* Sends count bytes and prints the answer. Returns 0, or 1 after a failure it has reported. */
+/* Sends size bytes and prints the answer. Returns 0, or 1 after a failure it has reported. */
 static int exchange(int server, const char *peer, const char *message, size_t size) {
     char received[RECEIVE_SIZE], text[4 * RECEIVE_SIZE + 1];
 

@@ -106,9 +106,10 @@ static int send_all(int socket, const char *bytes, size_t count) {
     return 0;
 }
 
-/* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
+/* Returns errno in words: the four named here are how a wait ends that took too long. */
 static const char *why(void) {
-    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
+    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS ||
+                     errno == EALREADY; /* connect again, after a signal */
     return timed_out ? silence : strerror(errno);
 }
 
@@ -150,7 +151,7 @@ static int server;
 static atomic_bool finished; /* the main thread sends no more */
 
 /* Says what failed, as report does, and ends the program at once; of two threads only the first
- * does. exit(3) would wait for the main thread, which waits for a line. */
+ * does. exit(3) may wait for the main thread, which waits for a line: it does with musl. */
 static void fail(const char *operation, const char *object, const char *reason) {
     static atomic_flag failing = ATOMIC_FLAG_INIT;
     while (atomic_flag_test_and_set(&failing)) pause(); /* for the end */

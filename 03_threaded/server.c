@@ -162,7 +162,7 @@ static bool accept_failed(const char *name) {
 /* Talks with one client. Returns 0, or 1 after a failure that it has reported. POSIX recv(2) */
 static int serve_client(int client) {
     char received[RECEIVE_SIZE], peer[ADDRESS_SIZE];
-    char text[REPLY_SIZE + RECEIVE_SIZE]; /* the line to print first, then the answer */
+    char text[REPLY_SIZE + 4 * RECEIVE_SIZE + 1]; /* the line to print first, then the answer */
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     ssize_t count;

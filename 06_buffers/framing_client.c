@@ -75,9 +75,10 @@ static int send_all(int socket, const char *bytes, size_t count) {
     return 0;
 }
 
-/* Returns errno in words: EAGAIN and EINPROGRESS are how a wait ends that took too long. */
+/* Returns errno in words: the four named here are how a wait ends that took too long. */
 static const char *why(void) {
-    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS;
+    bool timed_out = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINPROGRESS ||
+                     errno == EALREADY; /* connect again, after a signal */
     return timed_out ? silence : strerror(errno);
 }
 

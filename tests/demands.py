@@ -686,10 +686,15 @@ class Unreachable:
 
     @kit.linux
     def test_it_gives_up_on_a_server_that_does_not_accept(self):
-        _, port = self.full_listener()
-        client = self.client(port)
-        self.assertEqual(client.wait(), 1)
-        self.assertEqual(client.err.decode(), f"client: connect 127.0.0.1:{port}: {self.silence}\n")
+        for disturbed in (False, True):  # a signal lets connect be called a second time, which fails otherwise
+            with self.subTest(disturbed=disturbed):
+                _, port = self.full_listener()
+                client = self.client(port)
+                kit.eventually(lambda: kit.sockets(client.pid), "the client's socket")
+                if disturbed:
+                    kit.disturb(client)
+                self.assertEqual(client.wait(), 1)
+                self.assertEqual(client.err.decode(), f"client: connect 127.0.0.1:{port}: {self.silence}\n")
 
     @kit.linux
     def test_a_stop_or_a_signal_while_it_connects_changes_nothing(self):

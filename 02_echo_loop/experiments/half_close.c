@@ -8,8 +8,9 @@
  *   b) send fails
  *   c) the client reads the answer
  * Answer:   c
- * Why:      0 says that no more will come from there, and no word about the other direction. A
- * client that crashes does not show as 0 but as ECONNRESET, or as nothing at all.
+ * Why:      0 says that no more will come from there, and no word about the other direction, or
+ * about why: the kernel closes the socket of a program that was killed, too. A reset says that it
+ * threw away what was still to be read; a machine that loses its power says nothing at all.
  */
 #define _POSIX_C_SOURCE 200809L /* sockets and alarm, also under -std=c17 */
 #include <arpa/inet.h>
@@ -76,14 +77,14 @@ int main(void) {
     ssize_t answer = recv(client, buffer, sizeof buffer, 0);
     printf("happened: the client \"offline\" since then: recv %zd of the 6 sent\n", answer);
 
-    int crashing = connect_loopback(SOCK_STREAM, &address);
+    int resetting = connect_loopback(SOCK_STREAM, &address);
     int other = must(accept(listener, NULL, NULL), "accept");
-    struct linger at_once = {.l_onoff = 1, .l_linger = 0}; /* close sends RST, as a crash may */
-    must(setsockopt(crashing, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), "setsockopt");
-    close(crashing);
-    ssize_t crash = recv(other, buffer, sizeof buffer, 0);
-    int error = crash == -1 ? errno : 0;
-    printf("happened: a client that is really gone: recv %zd, %s\n", crash, strerror(error));
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0}; /* close sends RST */
+    must(setsockopt(resetting, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), "setsockopt");
+    close(resetting);
+    ssize_t reset = recv(other, buffer, sizeof buffer, 0);
+    int error = reset == -1 ? errno : 0;
+    printf("happened: a client that resets: recv %zd, %s\n", reset, strerror(error));
     return verdict(question == 8 && end == 0 && answer == 6 && error == ECONNRESET,
                    "0 means the peer shut its sending side; it may still read");
 }
