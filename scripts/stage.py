@@ -1,7 +1,7 @@
 """The classroom demo of a lesson: its story from stories.py, played in tmux, or told as a transcript.
 
 scripts/demo calls play() or tell(). In tmux the narrator's pane runs this file itself:
-    stage.py narrate KEY FOLDER SPEED    tells the story, and listens to the keys
+    stage.py narrate KEY FOLDER SPEED LANGUAGE    tells the story, and listens to the keys
     stage.py calls FILE                  shows what strace writes, a call a line
     stage.py fold COMMAND ...            runs a pane's shell; breaks long lines at words, so that nothing wraps
 The tmux server is the demo's own (tmux -L course-PID -f /dev/null) and ends with it.
@@ -31,15 +31,34 @@ from running import PATIENCE, Trouble
 from stories import STORIES
 
 COLUMNS, ROWS = 80, 24  # what a projector shows so that the last row can read it
+LABEL = 11  # of them for the pane's name before each line of a transcript
 MOST = 12  # lines that a pane adds to a transcript in a step
 KEYS, LAST = "space: next   b: back   r: again   q: quit", "the end   b: back   r: again   q: quit"
 ADDRESS = re.compile(r"\{sa_family=AF_INET, sin_port=htons\((\d+)\), sin_addr=inet_addr\(\"([\d.]+)\"\)\}")
 STRACE = "strace -f -e %network -s 10 -Ao $CALLS"  # as it is typed before a program
+STRACE_POLL = STRACE.replace("%network", "%network,/poll")
 BORING = ("getsockopt", "setsockopt", "getsockname", "getpeername")
 
 
 class Quit(Exception):
     """The story ends here: q, Ctrl-C, a signal or a closed terminal."""
+
+
+def broken(text, columns, column=0):
+    """Where a text that begins at a column must break to stay within so many columns: behind a newline
+    shown as \\n, at a word, or else where it is full. None: it fits."""
+    if column + width(text) <= columns:
+        return None
+    fits = max(i for i in range(len(text)) if column + width(text[:i]) <= columns)
+    cut = re.match(r".*\\n", text[:fits]) or re.match(r".*\S ", text[:fits])
+    return cut.end() if cut else fits
+
+
+def whole(text):
+    """(parts, rest) of a terminal's output: escape sequences, control characters, words between them; the rest
+    is the beginning of an escape sequence."""
+    text, rest = re.fullmatch(r"(.*?)((?:\x1b\[?[?\d;]*)?)", text, re.S).groups()
+    return re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n\b\x1b]|[^\x1b\r\n\b]+", text), rest
 
 
 def shell(key, name, folder):
@@ -94,13 +113,14 @@ class PlainPane:
     """The same without tmux: a shell in a pseudo-terminal of its own, shown as labelled lines."""
 
     def __init__(self, key, name, rows, folder):
-        self.name, self.lines, self.row, self.shown, self.rest = name, [""], 0, 0, ""
+        self.name, self.lines, self.row, self.shown, self.rest = name, [""], 0, [], ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         argv, environment = shell(key, name, folder)
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.chdir(lessons.ROOT / lessons.LESSONS[key]["folder"])
             os.execvpe(argv[0], argv, dict(environment, TERM="dumb"))
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS - LABEL, 0, 0))
         os.set_blocking(self.terminal, False)
 
     def type(self, keys):
@@ -109,11 +129,14 @@ class PlainPane:
 
     def text(self):
         """All that stands on its lines by now."""
+        data = ""
         try:
-            data = os.read(self.terminal, 65536).decode("utf-8", "replace")
+            while True:
+                data += self.decoder.decode(os.read(self.terminal, 65536))
         except OSError:  # nothing new
-            data = ""
-        for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+|\x1b", self.rest + data):
+            pass
+        parts, self.rest = whole(self.rest + data)
+        for part in parts:
             up = re.match(r"\x1b\[(\d+)A", part)
             if up:
                 self.row = max(self.row - int(up[1]), 0)
@@ -136,16 +159,19 @@ class PlainPane:
         return "\n".join(self.lines)
 
     def show(self):
-        """Print the lines that are new since the last time."""
+        """Print the lines that are new or have changed since the last time."""
         self.text()
-        end = len(self.lines) - (self.lines[-1] in ("", "$ "))
-        waits = self.name == "calls" and self.lines[-1].endswith(" waits")  # to be replaced when it returns
-        new = self.lines[self.shown:end]
-        for line in new[:MOST]:
-            print(f"{self.name:>8} | {line}", flush=True)
+        lines = self.lines[:len(self.lines) - (self.lines[-1] in ("", "$ "))]
+        new = [line for row, line in enumerate(lines) if self.shown[row:row + 1] != [line]]
+        self.shown = lines
         if len(new) > MOST:
-            print(f"{self.name:>8} | ... and {len(new) - MOST} lines more", flush=True)
-        self.shown = max(self.shown, end - waits)
+            new[MOST // 2:-MOST // 2] = [f"... {len(new) - MOST} lines more ..."]
+        for line in new:
+            label, indent = f"{self.name:>8} | ", ""
+            while line is not None:
+                cut = broken(line, COLUMNS - LABEL, len(indent))
+                print(label + indent + (line[:cut].rstrip() if cut else line), flush=True)
+                label, indent, line = " " * (LABEL - 2) + "| ", "  ", line[cut:] if cut else None
 
     def close(self):
         """End what runs in it: the terminal hangs up."""
@@ -160,8 +186,9 @@ class PlainPane:
 class Stage:
     """The panes of a story, and how far it has come."""
 
-    def __init__(self, key, kind, folder):
-        self.key, self.kind, self.folder, self.panes, self.step = key, kind, folder, {}, 0
+    def __init__(self, key, kind, folder, language):
+        self.key, self.kind, self.folder, self.language = key, kind, folder, language
+        self.panes, self.step = {}, 0
         self.steps = STORIES[key]["steps"]
 
     def open(self):
@@ -172,8 +199,8 @@ class Stage:
             self.panes[name] = self.kind(self.key, name, rows, self.folder)
         for name, pane in self.panes.items():
             if name != "calls":
-                self.wait(pane, "$ ", 1)
-        self.step = 0
+                self.wait(pane, "$ ")
+        self.step, self.typed = 0, {}
 
     def close(self):
         """End the panes."""
@@ -181,36 +208,39 @@ class Stage:
             pane.close()
         self.panes = {}
 
-    def port(self):
-        """The port on which the server listens."""
-        found = re.findall(r"listening on \S*:(\d+)", self.panes["server"].text())
-        return found[-1] if found else "PORT"
+    def filled(self, text):
+        """A text or keys of the story: with the ports that server and relay listen on, and in this language."""
+        for name, pane in self.panes.items():
+            found = re.findall(r"listening on \S*:(\d+)", pane.text()) if "{" + name + "}" in text else []
+            text = text.replace("{" + name + "}", found[-1] if found else "PORT")
+        text = text.replace("{strace} ", STRACE + " " if "calls" in self.panes else "")
+        text = text.replace("{strace poll} ", STRACE_POLL + " " if "calls" in self.panes else "")
+        if self.language == "Python":
+            text = re.sub(r"(?<!\S)(\.\S*/(?:server|client))(?= )", r"python3 \1.py", text)
+        return text
 
-    def wait(self, pane, text, count, patience=PATIENCE, listen=lambda: None):
-        """Wait until text stands count times in the pane."""
-        end = time.monotonic() + patience
-        while pane.text().count(text) < count:
+    def wait(self, pane, text, start=0, count=1, listen=lambda: None):
+        """Wait until text stands count times in the pane, behind its first characters up to start."""
+        end = time.monotonic() + PATIENCE
+        while pane.text()[start:].count(text) < count:
             listen()
             if time.monotonic() > end:
-                raise Trouble(f"{text!r} did not come within {patience:g} s:\n{pane.text()[-600:]}")
+                raise Trouble(f"{text!r} did not come within {PATIENCE:g} s:\n{pane.text()[-600:]}")
             time.sleep(0.03)
 
     def perform(self, say, listen=lambda: None):
         """The next step: say(text), then do it."""
         text, actions = self.steps[self.step]
         self.step += 1
-        say(text.replace("{port}", self.port()))
+        say(self.filled(text))
         for name, keys, wanted in actions or []:
             pane = self.panes[name]
             if keys:
-                keys = keys.replace("{port}", self.port())
-                keys = keys.replace("{strace} ", STRACE + " " if "calls" in self.panes else "")
-                before = pane.text().count(wanted)
+                keys = self.filled(keys)
+                self.typed[name] = len(pane.text().rstrip()), keys
                 pane.type(keys)
-                if wanted:
-                    self.wait(pane, wanted, before + 1 + keys.count(wanted), listen=listen)
-            else:
-                self.wait(pane, wanted, 1, listen=listen)  # it may have come already
+            start, typed = self.typed[name]
+            self.wait(pane, wanted, start, 1 + typed.count(wanted or typed), listen)
 
 
 def tmux(*words):
@@ -226,10 +256,10 @@ def pause(text, speed):
     return (1 + len(text) / 15) / speed if speed else 0
 
 
-def narrate(key, folder, speed):
+def narrate(key, folder, speed, language):
     """The narrator: in the bottom pane of tmux, until q or the end of --speed."""
     title = f"Lesson {key}: {lessons.LESSONS[key]['title']}"
-    stage = Stage(key, TmuxPane, folder)
+    stage = Stage(key, TmuxPane, folder, language)
     tmux("set", "-g", "status", "off")
     tmux("set", "-g", "pane-border-status", "top")
     tmux("set", "-g", "pane-border-format", " #{pane_title} ")
@@ -314,8 +344,9 @@ def calls(path):
                 call = ADDRESS.sub(r"\2:\1", re.sub(r"\s+= ", " = ", call.strip()))
                 name = re.match(r"(?:<\.\.\. )?(\w+)", call)
                 # a pool's accepts that only wait would hide the rest: they show when they return
-                if not name or name[1] in BORING or name[1] == "accept" and call.endswith("<unfinished ...>") \
-                        or call.endswith("= ?"):
+                # a poll for input is that of lesson 06's watching thread
+                if not name or name[1] in BORING or "poll" in name[1] and "POLLOUT" not in call \
+                        or name[1] == "accept" and call.endswith("<unfinished ...>") or call.endswith("= ?"):
                     continue
                 if name[1] == "socket" and pid not in names:
                     names = {}  # the next program
@@ -324,9 +355,9 @@ def calls(path):
                 if name[1] == "socket":
                     datagrams = "SOCK_DGRAM" in call
                 if not datagrams:  # to the kernel they are one: here as the program has them
-                    call = re.sub(r"(, 0)?, NULL, (NULL|0)\)", ")", call.replace("recvfrom", "recv").replace("sendto", "send"))
+                    call = re.sub(r"(, 0)?, NULL, (NULL|0)\)?", ")", call.replace("recvfrom", "recv").replace("sendto", "send"))
                 call = re.sub(r'"(?:\\.|[^"\\])*\\[0-7](?:\\.|[^"\\])*"(\.\.\.)?', "...", call)  # not text
-                call = re.sub(r",\s+waits$", ") waits", call.replace(", [128 => 16]", ""))
+                call = re.sub(r"(?<!\)),?\s+waits$", ") waits", call.replace(", [128 => 16]", ""))
                 call = re.sub(r"(\(\d*).*\? ERESTART.*", r"\1) = interrupted", call)
                 who = f"thread {names[pid]}: " if len(names) > 1 else ""
                 print((who + call)[:os.get_terminal_size(1).columns - 1], flush=True)
@@ -355,17 +386,14 @@ def fold(argv):
         if not data:
             return data
         shown = []
-        text, rest = re.fullmatch(r"(.*?)((?:\x1b\[?[?\d;]*)?)", rest + decoder.decode(data), re.S).groups()
-        for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n\b\x1b]|[^\x1b\r\n\b]+", text):
+        parts, rest = whole(rest + decoder.decode(data))
+        for part in parts:
             if part in "\r\n":
                 column = 0
             elif part == "\b":
                 column -= 1
             elif part[0] != "\x1b":
-                while column + width(part) > columns:
-                    fits = max(i for i in range(len(part)) if column + width(part[:i]) <= columns)
-                    cut = re.match(r".*\\n", part[:fits]) or re.match(r".* ", part[:fits])
-                    cut = cut.end() if cut else fits
+                while (cut := broken(part, columns, column)) is not None:
                     shown.append(part[:cut] + "\r\n  ")
                     part, column = part[cut:], 2
                 column += width(part)
@@ -385,14 +413,14 @@ def prepare(folder):
     return missing
 
 
-def tell(key, speed):
-    """The story as a transcript; returns the exit status."""
+def tell(key, speed, language):
+    """The story as a transcript, of the programs in a language; returns the exit status."""
     print(f"Lesson {key}: {lessons.LESSONS[key]['title']}")
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         missing = prepare(folder)
         if missing:
             print(textwrap.fill(missing[0].upper() + missing[1:], COLUMNS))
-        stage = Stage(key, PlainPane, folder)
+        stage = Stage(key, PlainPane, folder, language)
         stage.steps = [step for step in stage.steps if step[1] is not None]
 
         def say(text):
@@ -402,7 +430,10 @@ def tell(key, speed):
             stage.open()
             while stage.step < len(stage.steps):
                 stage.perform(say)
-                time.sleep(0.2)  # the calls' pane looks every 50 ms
+                for _ in range(10):  # the calls' pane looks every 50 ms, and a terminal holds 4 KB
+                    time.sleep(0.02)
+                    for pane in stage.panes.values():
+                        pane.text()
                 for pane in stage.panes.values():
                     pane.show()
         except Trouble as trouble:
@@ -414,7 +445,7 @@ def tell(key, speed):
     return 0
 
 
-def play(key, speed):
+def play(key, speed, language):
     """The story in a tmux of its own; returns the exit status. Nothing is left when it ends."""
     size = os.get_terminal_size(sys.stdout.fileno())
     if size.columns < COLUMNS or size.lines < ROWS:
@@ -432,7 +463,7 @@ def play(key, speed):
         prepare(folder)
         environment["TMUX_TMPDIR"] = folder  # tmux leaves its socket's file behind
         note = pathlib.Path(folder, "error")
-        command = shlex.join([sys.executable, os.path.abspath(__file__), "narrate", key, folder, str(speed)])
+        command = shlex.join([sys.executable, os.path.abspath(__file__), "narrate", key, folder, str(speed), language])
         try:
             subprocess.call([*server, "new-session", command + " 2>" + shlex.quote(str(note)),
                              ";", "set", "destroy-unattached", "on"], env=environment)
@@ -455,7 +486,7 @@ if __name__ == "__main__":
             calls(sys.argv[2])
         if sys.argv[1] == "fold":
             sys.exit(fold(sys.argv[2:]))
-        narrate(sys.argv[2], sys.argv[3], float(sys.argv[4]))
+        narrate(sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5])
     except (Quit, KeyboardInterrupt):
         pass
     finally:
