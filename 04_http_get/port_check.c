@@ -72,11 +72,11 @@ static bool read_ports(const char *text, long *from, long *to) {
            *to <= 65535;
 }
 
-/* Returns what a connection that failed with this error says about the port. */
+/* Returns what the error of a connection says about the port: a SYN is refused, while a reset
+ * (EPIPE: behind an end) comes from a listener that has accepted. RFC 9293 3.10.7 */
 static const char *result_of(int error) {
-    return error == 0                                     ? "open"
-           : error == ECONNREFUSED || error == ECONNRESET ? "closed"
-                                                          : "no answer";
+    if (error == 0 || error == ECONNRESET || error == EPIPE) return "open";
+    return error == ECONNREFUSED ? "closed" : "no answer";
 }
 
 /* Starts to connect. POSIX connect(2): EINPROGRESS, and poll tells the end */
@@ -95,15 +95,16 @@ static void start(struct attempt *a) {
 
 /* Takes the outcome of a connection that poll has reported. */
 static void finish(struct attempt *a) {
-    struct sockaddr_storage own = {0};
-    socklen_t size = sizeof own, error_size = sizeof(int);
+    struct sockaddr_storage own = {0}, peer = {0};
+    socklen_t size = sizeof own, peer_size = sizeof peer, error_size = sizeof(int);
     int error = 0;
     getsockopt(a->socket, SOL_SOCKET, SO_ERROR, &error, &error_size); /* 3. ask how it went */
     getsockname(a->socket, (struct sockaddr *)&own, &size);
+    getpeername(a->socket, (struct sockaddr *)&peer, &peer_size);
     a->result = result_of(error);
     /* on loopback the kernel may pick the very port that we look for as our own: then we have
      * connected to ourselves, and nobody listens there */
-    if (error == 0 && memcmp(&own, &a->address, size) == 0) a->result = "closed";
+    if (memcmp(&own, &peer, size) == 0) a->result = "closed";
     close(a->socket); /* 4. close */
     a->socket = -1;
 }

@@ -58,16 +58,17 @@ def read_ports(text):
 
 
 def result_of(error):
-    """Returns what a connection that failed with this error says about the port."""
-    if error in (errno.ECONNREFUSED, errno.ECONNRESET):
-        return "closed"
-    return "no answer" if error else "open"
+    """Returns what the error of a connection says about the port: a SYN is refused, while a reset
+    (EPIPE: behind an end) comes from a listener that has accepted. RFC 9293 3.10.7"""
+    if error in (0, errno.ECONNRESET, errno.EPIPE):
+        return "open"
+    return "closed" if error == errno.ECONNREFUSED else "no answer"
 
 
 def check(targets):
     """Checks a number of (family, address) at once and prints a line for each. Returns None, or the
     error of printing. socket.socket.connect_ex, selectors"""
-    results, deadline = {}, time.monotonic() + PATIENCE
+    results, left, deadline = {}, PATIENCE, time.monotonic() + PATIENCE
     with selectors.DefaultSelector() as selector:
         for family, address in targets:
             attempt = socket.socket(family, socket.SOCK_STREAM)  # 1. create
@@ -78,7 +79,8 @@ def check(targets):
                 continue
             results[address] = result_of(error)
             attempt.close()
-        while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+        while selector.get_map() and left > 0:
+            left = deadline - time.monotonic()  # none, when we were stopped: a last look
             for key, _ in selector.select(left):
                 attempt, address = key.fileobj, key.data
                 selector.unregister(attempt)
@@ -86,7 +88,7 @@ def check(targets):
                 results[address] = result_of(error)
                 # on loopback the kernel may pick the very port that we look for as our own: then we
                 # have connected to ourselves, and nobody listens there
-                if error == 0 and attempt.getsockname() == address:
+                if error == 0 and attempt.getsockname() == attempt.getpeername():
                     results[address] = "closed"
                 attempt.close()  # 4. close
         for key in list(selector.get_map().values()):

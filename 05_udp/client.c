@@ -188,7 +188,7 @@ int main(int argc, char *argv[]) {
     read_arguments(argc, argv);
     if (fcntl(STDIN_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
         return report("read", "standard input", strerror(errno));
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
         return report("write", "standard output", strerror(errno));
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* nobody reads our output any more: the write fails */
@@ -203,7 +203,7 @@ int main(int argc, char *argv[]) {
         if (line[length - 1] == '\n') length--;
         status = exchange(line, (size_t)length);
     }
-    if (ferror(stdin)) status = report("read", "standard input", strerror(errno));
+    if (length == -1 && !feof(stdin)) status = report("read", "standard input", strerror(errno));
 
     free(line);
     freeaddrinfo(addresses);

@@ -146,7 +146,7 @@ def main():
     host, port = read_arguments(b"127.0.0.1", b"19535")
     if sys.stdin is None:  # closed: the socket would take its descriptor
         return report("read", "standard input", os.strerror(errno.EBADF))
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stderr is None:
         return report("write", "standard output", os.strerror(errno.EBADF))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     on_terminal = sys.stdin.isatty()
@@ -164,6 +164,8 @@ def main():
             status = exchange(addresses, line.removesuffix(b"\n"))
     except OSError as error:
         status = report("read", "standard input", error.strerror)
+    except MemoryError:  # a line too long
+        status = report("read", "standard input", os.strerror(errno.ENOMEM))
     return status
 
 

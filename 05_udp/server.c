@@ -142,15 +142,14 @@ static void stop(int number) {
 }
 
 /* After a failed recvfrom, mostly for want of memory: says why, every 10 s at most, and waits
- * 100 ms, so that the server neither ends nor spins. Returns true: try again. */
-static bool receive_failed(const char *name) {
+ * 100 ms, so that the server neither ends nor spins. */
+static void receive_failed(const char *name) {
     static time_t said;
     if (time(NULL) - said >= 10) {
         report("recvfrom", name, strerror(errno));
         said = time(NULL);
     }
     nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
-    return true;
 }
 
 /* ---- The lesson ---- */

@@ -48,8 +48,8 @@ static const char program[] = "client", transferred[] = "sent", call[] = "send",
 static const char usage[] =
     "usage: client [-n] [-s BYTES] [-r BYTES] [-m BYTES] [HOST [PORT [BYTES]]]\n"
     "       (127.0.0.1 19536 16777216; PORT 1 to 65535)\n"
-    "-n  non-blocking: send fails with EAGAIN, poll waits    -m  bytes in one send (131072)\n"
-    "-s  ask for a send buffer of so many bytes              -r  for a receive buffer\n";
+    "-n  do not block: EAGAIN, then poll waits     -m  bytes in one send (131072)\n"
+    "-s  ask for a send buffer of so many bytes    -r  for a receive buffer\n";
 
 static struct progress {
     long long bytes, calls, partial, again; /* again: failures with EAGAIN */
@@ -366,16 +366,20 @@ static int send_pattern(int server, const char *pattern) {
     return 0;
 }
 
-/* Says that no more comes, and waits until the server has closed, or has been silent for 5 s with
- * everything acknowledged. Returns 0, or -1 with errno. POSIX shutdown(2) */
+/* Says that no more comes, and waits until the server has closed, or for 5 s with everything
+ * acknowledged. What the server says is thrown away: unread, it would make of our close a reset,
+ * which drops the send queue. Returns 0, or -1 with errno. POSIX shutdown(2) */
 static int drain(int server) {
     struct pollfd end = {.fd = server, .events = POLLIN};
-    char answer;
-    int ready;
+    char said[1024];
     if (shutdown(server, SHUT_WR) == -1) return -1;
-    do ready = poll(&end, 1, PATIENCE * 1000);
-    while (ready == -1 || (ready == 0 && queue_length(server, SO_SNDBUF) > 0));
-    return ready == 0 || recv(server, &answer, 1, 0) >= 0 ? 0 : -1;
+    for (long long since = now(); (now() - since) / SECOND < PATIENCE;) {
+        int ready = poll(&end, 1, PATIENCE * 1000);
+        if (queue_length(server, SO_SNDBUF) > 0) since = now();
+        ssize_t count = ready == 1 ? recv(server, said, sizeof said, 0) : 1;
+        if (count < 1) return (int)count;
+    }
+    return 0;
 }
 
 int main(int argc, char *argv[]) {
@@ -384,11 +388,10 @@ int main(int argc, char *argv[]) {
     char own[ADDRESS_SIZE], peer[ADDRESS_SIZE];
 
     read_options(argc, argv);
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
-        return report("write", "standard output", strerror(errno));
-    if (fcntl(STDERR_FILENO, F_GETFD) == -1) return 1; /* the same, with nobody to tell it */
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);             /* each line at once, into a pipe too */
-    signal(SIGPIPE, SIG_IGN); /* sending to a server that has left fails, no more */
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
     char *pattern = make_pattern((size_t)message);
 
     /* 1. create, 2. connect */

@@ -28,8 +28,8 @@ TICK = 0.1  # seconds between two rows or pictures
 PROGRAM, TRANSFERRED, CALL, PARTIALLY = "client", "sent", "send", "of them partial"
 USAGE = """usage: client [-n] [-s BYTES] [-r BYTES] [-m BYTES] [HOST [PORT [BYTES]]]
        (127.0.0.1 19536 16777216; PORT 1 to 65535)
--n  non-blocking: send fails with EAGAIN, poll waits    -m  bytes in one send (131072)
--s  ask for a send buffer of so many bytes              -r  for a receive buffer"""
+-n  do not block: EAGAIN, then poll waits     -m  bytes in one send (131072)
+-s  ask for a send buffer of so many bytes    -r  for a receive buffer"""
 
 # again: failures with EAGAIN; since: start of the call in progress; content: for the summary
 progress = types.SimpleNamespace(bytes=0, calls=0, partial=0, again=0, blocked=0, since=0, content="")
@@ -105,8 +105,8 @@ def connect_to_server(host, port):
 def whole_number(text, lowest, highest):
     """Returns the bytes as a whole number; if they are none from lowest to highest, ends the program
     with exit status 2."""
-    if text.isdigit() and len(text) < 20 and lowest <= int(text) <= highest:
-        return int(text)
+    if text.isdigit() and len(text.lstrip(b"0")) < 20 and lowest <= int(text[-19:]) <= highest:
+        return int(text[-19:])
     say(USAGE, to=2)
     sys.exit(2)
 
@@ -118,7 +118,10 @@ def make_pattern(count):
     for p in range(PERIOD):
         value = (value * 69069 + 1) % 2**32  # looks random: a missing byte shifts all the others
         period[p] = value >> 24
-    return (bytes(period) * (count // PERIOD + 2))[:PERIOD + count]
+    try:
+        return (bytes(period) * (count // PERIOD + 2))[:PERIOD + count]
+    except MemoryError:
+        sys.exit(report("malloc", "the pattern", os.strerror(errno.ENOMEM)))
 
 
 def buffer_size(connection, option):
@@ -322,25 +325,27 @@ def send_pattern(server, pattern, size, total):
 
 
 def drain(server):
-    """Says that no more comes, and waits until the server has closed, or has been silent for 5 s with
-    everything acknowledged; raises OSError. socket.socket.shutdown"""
+    """Says that no more comes, and waits until the server has closed, or for 5 s with everything
+    acknowledged. What the server says is thrown away: unread, it would make of our close a reset,
+    which drops the send queue. Raises OSError. socket.socket.shutdown"""
     server.shutdown(socket.SHUT_WR)
     end = select.poll()
     end.register(server, select.POLLIN)
-    while not (ready := end.poll(PATIENCE * 1000)) and queue_length(server, socket.SO_SNDBUF) > 0:
-        pass
-    if ready:
-        server.recv(1)
+    since = time.monotonic()
+    while time.monotonic() - since < PATIENCE:
+        ready = end.poll(PATIENCE * 1000)
+        if queue_length(server, socket.SO_SNDBUF) > 0:
+            since = time.monotonic()
+        if ready and not server.recv(1024):
+            break
 
 
 def main():
     options = read_options()
     host, port, total = read_arguments(b"127.0.0.1", b"19536", b"16777216")
     total = whole_number(total, 0, 2**63 - 1)
-    if sys.stdout is None:  # closed: the socket would take its descriptor
+    if sys.stdout is None or sys.stderr is None:  # closed: the socket would take its descriptor
         return report("write", "standard output", os.strerror(errno.EBADF))
-    if sys.stderr is None:  # the same, with nobody to tell it
-        return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     pattern = make_pattern(options["-m"])
 

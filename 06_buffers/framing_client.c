@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -124,8 +125,8 @@ static size_t with_newline(char *frame, const char *message) {
     return (size_t)snprintf(frame, FRAME_SIZE, "%s\n", message);
 }
 
-/* Sends the messages back to back, a send for each, and waits until the server has closed. Returns
- * the bytes sent, or -1 with errno. POSIX shutdown(2) */
+/* Sends the messages back to back, a send for each, and waits until the server has closed, for 5 s
+ * even if it talks. Returns the bytes sent, or -1 with errno. POSIX shutdown(2) */
 static long send_messages(int server, size_t (*write_frame)(char *frame, const char *message)) {
     static const char *messages[] = {"one",   "two",   "three", "four", "five", "six",
                                      "seven", "eight", "nine",  "ten",  ""};
@@ -136,8 +137,12 @@ static long send_messages(int server, size_t (*write_frame)(char *frame, const c
         if (send_all(server, frame, size) == -1) return -1;
         bytes += (long)size;
     }
-    if (shutdown(server, SHUT_WR) == -1 || recv(server, frame, 1, 0) == -1) return -1;
-    return bytes;
+    if (shutdown(server, SHUT_WR) == -1) return -1;
+    time_t deadline = time(NULL) + PATIENCE;
+    ssize_t count; /* of what it says: unread, that would make of our close a reset */
+    do count = recv(server, frame, sizeof frame, 0);
+    while (count == -1 ? errno == EINTR : count > 0 && time(NULL) <= deadline);
+    return count == -1 ? -1 : bytes;
 }
 
 int main(int argc, char *argv[]) {
@@ -150,8 +155,8 @@ int main(int argc, char *argv[]) {
     char peer[ADDRESS_SIZE];
 
     read_arguments(argc, argv);
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
-        return report("write", "standard output", strerror(errno));
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 

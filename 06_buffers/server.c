@@ -45,7 +45,7 @@ static const char program[] = "server", transferred[] = "received", call[] = "re
                   partially[] = "recvs not full";
 static const char usage[] =
     "usage: server [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]\n"
-    "       (127.0.0.1 19536 0; PORT 0 to 65535, 0: any free one; 0 bytes per second: no limit)\n"
+    "       (127.0.0.1 19536 0; PORT 0 to 65535, 0: any free one; 0 bytes: no limit)\n"
     "-s  ask for a send buffer of so many bytes    -r  for a receive buffer\n";
 
 static struct progress {

@@ -6,6 +6,7 @@ New:         what has arrived waits in the kernel until recv takes it; when the 
              TCP makes the sender wait
 Not yet:     whether all has come: an end of file does not tell, framing_server.py does
 """
+import errno
 import fcntl
 import getopt
 import os
@@ -28,7 +29,7 @@ COPYING = 0.001  # seconds: a call that takes longer has waited, copying takes l
 TICK = 0.1  # seconds between two rows or pictures
 PROGRAM, TRANSFERRED, CALL, PARTIALLY = "server", "received", "recv", "recvs not full"
 USAGE = """usage: server [-s BYTES] [-r BYTES] [HOST [PORT [BYTES_PER_SECOND]]]
-       (127.0.0.1 19536 0; PORT 0 to 65535, 0: any free one; 0 bytes per second: no limit)
+       (127.0.0.1 19536 0; PORT 0 to 65535, 0: any free one; 0 bytes: no limit)
 -s  ask for a send buffer of so many bytes    -r  for a receive buffer"""
 
 # since: start of the call in progress; content: for the summary
@@ -102,8 +103,8 @@ def open_listener(host, port):
 def whole_number(text, lowest, highest):
     """Returns the bytes as a whole number; if they are none from lowest to highest, ends the program
     with exit status 2."""
-    if text.isdigit() and len(text) < 20 and lowest <= int(text) <= highest:
-        return int(text)
+    if text.isdigit() and len(text.lstrip(b"0")) < 20 and lowest <= int(text[-19:]) <= highest:
+        return int(text[-19:])
     say(USAGE, to=2)
     sys.exit(2)
 
@@ -115,7 +116,10 @@ def make_pattern(count):
     for p in range(PERIOD):
         value = (value * 69069 + 1) % 2**32  # looks random: a missing byte shifts all the others
         period[p] = value >> 24
-    return (bytes(period) * (count // PERIOD + 2))[:PERIOD + count]
+    try:
+        return (bytes(period) * (count // PERIOD + 2))[:PERIOD + count]
+    except MemoryError:
+        sys.exit(report("malloc", "the pattern", os.strerror(errno.ENOMEM)))
 
 
 def buffer_size(connection, option):

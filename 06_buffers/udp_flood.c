@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,11 +95,14 @@ int main(int argc, char *argv[]) {
     if (help || argc > 2) return fputs(usage, help ? stdout : stderr), help ? 0 : 2;
     if (argc > 1) datagrams = whole_number(argv[1], 1, 10000000);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
+    signal(SIGPIPE, SIG_IGN);              /* nobody reads our output any more: the write fails */
 
-    /* 1. create, 2. bind, connect */
+    /* 1. create, 2. bind, connect: both ends, so that the reader hears no stranger */
     int reader = socket(AF_INET, SOCK_DGRAM, 0), writer = socket(AF_INET, SOCK_DGRAM, 0);
     if (reader == -1 || writer == -1) return report("socket", "UDP", strerror(errno));
-    if (bind(reader, (struct sockaddr *)&address, size) == -1 ||
+    if (bind(writer, (struct sockaddr *)&address, size) == -1 ||
+        getsockname(writer, (struct sockaddr *)&address, &size) == -1 ||
+        connect(reader, (struct sockaddr *)&address, size) == -1 ||
         getsockname(reader, (struct sockaddr *)&address, &size) == -1 ||
         connect(writer, (struct sockaddr *)&address, size) == -1)
         return report("bind", "127.0.0.1", strerror(errno));

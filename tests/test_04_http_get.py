@@ -1202,8 +1202,33 @@ class PortCheck(Site):
     @kit.linux
     def test_a_connection_to_oneself_is_no_listener(self):
         under = self.network('echo "40000 40000" >/proc/sys/net/ipv4/ip_local_port_range')  # the kernel's only choice
-        self.assertEqual(self.run_program([*under, *self.command("port_check"), "40000"]),
-                         (0, "127.0.0.1:40000 closed\n", ""))
+        for host in "127.0.0.1", "0.0.0.0":
+            self.assertEqual(self.run_program([*under, *self.command("port_check"), host, "40000"]),
+                             (0, f"{host}:40000 closed\n", ""))
+
+    def test_a_listener_that_resets_at_once_is_open(self):
+        closed = free_port()
+        for before in lambda connection: None, lambda connection: connection.shutdown(socket.SHUT_WR):
+            port = self.peer(lambda connection, before=before: (before(connection), kit.reset(connection))).port
+            status, out, err = self.check(port, *[closed] * 150)  # these give it the time to reset
+            self.assertEqual((status, out[0], err), (0, f"127.0.0.1:{port} open", ""))
+
+    @kit.linux
+    def test_a_port_that_answers_while_it_is_stopped_is_open(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)  # Linux: room for one
+            listener.settimeout(kit.PATIENCE)
+            port = listener.getsockname()[1]
+            self.connect(port)
+            program = self.start([*self.command("port_check"), str(port)])
+            kit.eventually(lambda: f":{port:04X} 02 " in pathlib.Path("/proc/net/tcp").read_text(), "a SYN")
+            program.send_signal(signal.SIGSTOP)
+            kit.eventually(lambda: kit.states(program.pid) == {"T"}, "the program is stopped")
+            listener.accept()
+            listener.accept()  # the kernel has sent the SYN again, a second after the first
+            program.send_signal(signal.SIGCONT)
+            self.assertEqual((program.wait(), bytes(program.out)), (0, f"127.0.0.1:{port} open\n".encode()))
 
     @kit.ipv6
     def test_ipv6(self):

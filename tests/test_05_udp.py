@@ -1,5 +1,6 @@
 """Lesson 05, datagrams: the plain pair, the numbered pair and the relay, in C and in Python."""
 import contextlib
+import errno
 import os
 import pathlib
 import random
@@ -9,6 +10,7 @@ import socket
 import sys
 import tempfile
 import threading
+import unittest
 
 import demands
 import kit
@@ -294,6 +296,20 @@ class Client(Datagrams):
                 argv = [*self.command(name), "no such name", "1"]
                 status, out, err = self.run_program(["sh", "-c", f'exec "$@" {closed}', "sh", *argv])
                 self.assertEqual((status, out, err), (1, "", f"{name}: {what}: Bad file descriptor\n"))
+
+    def test_a_closed_standard_error_is_no_place_for_the_socket(self):
+        for name in ("client", "numbered_client"):
+            port = str(self.server(name=name.replace("client", "server")).port)
+            argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *self.command(name), "127.0.0.1", port]
+            self.assertEqual(self.run_program(argv, "x\n"), (1, "", ""))
+
+    @unittest.skipIf(kit.SANITIZED, "a sanitizer needs more memory than the limit leaves")
+    def test_a_line_too_long_for_the_memory_is_an_error(self):
+        for name in ("client", "numbered_client"):
+            with open("/dev/zero", "rb") as endless:
+                program = self.start([*kit.limited("-v 100000"), *self.command(name), "127.0.0.1", "1"], stdin=endless)
+            self.assertEqual((program.wait(), bytes(program.out), bytes(program.err)), (
+                1, b"", f"{name}: read standard input: {os.strerror(errno.ENOMEM)}\n".encode()))
 
     def test_the_prompt_is_for_terminals(self):
         server = self.server()

@@ -1,4 +1,5 @@
 """Lesson 06, what lies between send and recv: rows, bars, blocking, framing, in C and in Python."""
+import contextlib
 import csv
 import errno
 import fcntl
@@ -15,6 +16,8 @@ import tempfile
 import termios
 import threading
 import time
+import types
+import unittest
 
 import demands
 import kit
@@ -352,8 +355,50 @@ class Transfer(demands.LastMoment):
             self.assertEqual((status, out, err), (1, "", f"{name}: write standard output: Bad file descriptor\n"))
 
     def test_a_closed_standard_error_is_no_place_for_the_socket(self):
-        argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *self.command("client"), "127.0.0.1", str(self.server().port), "9"]
-        self.assertEqual(self.run_program(argv), (1, "", ""))
+        for name in ("client", "framing_client"):
+            port = str(self.server(name=name.replace("client", "server")).port)
+            argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *self.command(name), "127.0.0.1", port]
+            self.assertEqual(self.run_program(argv), (1, "", ""))
+
+    def test_what_the_server_says_does_not_cost_the_transfer(self):
+        arrived, handed_over = [], threading.Event()
+
+        def play(connection):
+            connection.sendall(b"hello")
+            handed_over.wait(kit.PATIENCE)
+            arrived.append(0)
+            while received := connection.recv(65536):
+                arrived[0] += len(received)
+                connection.sendall(b"more")
+        peer = self.peer(play)
+        writer = self.client(peer.port, "3000000")  # about what Linux's send buffer holds
+        writer.until(lambda: rows(writer)[-1:] and rows(writer)[-1]["bytes"] == 3000000, "everything handed over")
+        handed_over.set()
+        self.assertEqual(writer.wait(), 0, writer.err)
+        peer.close()
+        self.assertEqual(arrived, [3000000])
+
+    def test_a_server_that_talks_without_end_is_left(self):
+        def play(connection):
+            kit.receive_all(connection)
+            with contextlib.suppress(OSError):
+                while True:
+                    connection.sendall(b"and")
+                    time.sleep(0.01)  # it need not be fast
+        for name in ("client", "framing_client"):
+            peer = self.peer(play)
+            program = self.client(peer.port, name=name)
+            self.assertEqual(program.wait(2 * kit.PATIENCE), 0, program.err)
+
+    @unittest.skipIf(kit.SANITIZED, "a sanitizer needs more memory than the limit leaves")
+    def test_a_pattern_too_long_for_the_memory_is_an_error(self):
+        argv = [*kit.limited("-v 300000"), *self.command("client"), "-m", str(2**30), "127.0.0.1", "1"]
+        self.assertEqual(self.run_program(argv), (1, "", f"client: malloc the pattern: {os.strerror(errno.ENOMEM)}\n"))
+
+    def test_zeros_before_a_number(self):
+        reader, writer = self.pair("0" * 5000 + "5", server=["0" * 30])
+        self.assertEqual((writer.wait(), reader.wait()), (0, 0), writer.err + reader.err)
+        self.assertEqual(summary(reader, RECEIVED)[0], "5")
 
     def test_nobody_listens(self):
         with socket.socket() as own:
@@ -374,6 +419,7 @@ class Transfer(demands.LastMoment):
                 self.assertEqual((status, err), (0, ""))
                 self.assertTrue(out.startswith(f"usage: {name} ["), out)
             usage = out
+            self.assertLessEqual(max(map(len, usage.splitlines())), 80)
             for arguments in bad + wrong:
                 self.assertEqual(self.run_program([*self.command(name), *arguments]), (2, "", usage), arguments)
 
@@ -497,6 +543,34 @@ class Framing(demands.LastMoment):
         peer.close()
         self.assertEqual((status, arrived), (0, [PLAIN, BY_LENGTH, BY_NEWLINE]))
 
+    def test_what_the_server_says_does_not_make_the_end_a_reset(self):
+        ends = []
+
+        def play(connection):
+            connection.sendall(b"hello")
+            kit.receive_all(connection)
+            connection.sendall(b"bye")
+            ends.append(kit.ready([connection], 0.3, 0))  # a reset would wake it, asked or not
+        peer = self.peer(play)
+        client = self.client(peer.port, name="framing_client")
+        self.assertEqual(client.wait(), 0, client.err)
+        peer.close()
+        self.assertEqual(ends, [[]] * 3)
+
+    @kit.linux
+    def test_a_stop_or_a_signal_while_it_waits_for_the_end_changes_nothing(self):
+        came, disturbed = threading.Event(), threading.Event()
+
+        def play(connection):
+            kit.receive_all(connection)
+            came.set()
+            disturbed.wait(kit.PATIENCE)
+        client = self.client(self.peer(play).port, name="framing_client")
+        self.assertTrue(came.wait(kit.PATIENCE))
+        kit.disturb(client)
+        disturbed.set()
+        self.assertEqual((client.wait(), bytes(client.err)), (0, b""))
+
     def test_a_writer_that_leaves_too_early_is_noticed(self):
         for stream, whole in ((b"", 0), (BY_LENGTH[:6], 0), (BY_LENGTH[:14], 2), (BY_LENGTH[:16], 2),
                               (BY_LENGTH[:-4], 10)):
@@ -587,6 +661,39 @@ class Flood(kit.Case):
         self.assertEqual(received + lost, sent)
         self.assertGreater(received, 1000)
         self.assertGreater(lost, 1000)
+
+    @kit.linux
+    def test_a_strangers_datagrams_are_not_received(self):
+        end, full = os.pipe()
+        self.addCleanup(os.close, end)
+        fill = 0
+        os.set_blocking(full, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                fill += os.write(full, bytes(4096))
+        os.set_blocking(full, True)
+        program = self.start([*self.command("udp_flood"), "10"], stdout=full)  # it waits before its first send
+        os.close(full)
+        inodes = kit.eventually(lambda: kit.states(program.pid) == {"S"} and kit.sockets(program.pid) == 2 and [
+            link[8:-1] for link in (os.readlink(f"/proc/{program.pid}/fd/{number}") for number in (3, 4))], "its sockets")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[9] in inodes:
+                    for strange in b"", bytes(4), bytes(8):
+                        stranger.sendto(strange, ("127.0.0.1", int(fields[1].partition(":")[2], 16)))
+        kit.receive_exactly(types.SimpleNamespace(recv=lambda count: os.read(end, count)), fill)
+        said = kit.receive_all(types.SimpleNamespace(recv=lambda count: os.read(end, count))).decode()
+        self.assertEqual((program.wait(), bytes(program.err)), (0, b""))
+        self.assertIn("received 10: ", said)
+
+    def test_output_into_a_pipe_that_closes_is_an_error(self):
+        end, gone = os.pipe()
+        kit.close_reading(end, gone)
+        program = self.start([*self.command("udp_flood"), "10"], stdout=gone)
+        os.close(gone)
+        self.assertEqual((program.wait(), bytes(program.err)), (
+            1, f"udp_flood: write standard output: {os.strerror(errno.EPIPE)}\n".encode()))
 
     def test_few_datagrams_are_not_lost(self):
         self.assertEqual(self.flood("10"), [10, 0, 10, 0])
