@@ -125,7 +125,7 @@ def main():
     if not message:
         say(USAGE, to=2)
         return 2
-    if sys.stdout is None:  # closed: the socket would take its descriptor
+    if sys.stdout is None or sys.stderr is None:  # closed: the socket would take its descriptor
         return report("write", "standard output", os.strerror(errno.EBADF))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 

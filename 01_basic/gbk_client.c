@@ -26,7 +26,7 @@ enum {
     RECEIVE_SIZE = 1024, /* bytes that one recv takes at most */
     TEXT_SIZE = 4096,    /* bytes that MESSAGE must stay below, in UTF-8 */
     ADDRESS_SIZE = 80,   /* bytes of an address in words, up to [IPv6%interface]:port */
-    PATIENCE = 5,        /* seconds to wait for a silent server */
+    PATIENCE = 5,        /* seconds to wait for a silent server, as silence says, too */
 };
 static const char *host = "127.0.0.1", *port = "8080", *message = "你好服务端，我是客户端小黑!";
 static const char silence[] = "no answer within 5 seconds: is it busy?";
@@ -174,7 +174,7 @@ static const char *why(void) {
 static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
     ssize_t count;
     do count = recv(server, received, RECEIVE_SIZE, 0);
-    while (count == -1 && errno == EINTR); /* only a signal */
+    while (count == -1 && errno == EINTR); /* only a signal; the wait begins anew */
     return count;
 }
 
@@ -231,8 +231,8 @@ int main(int argc, char *argv[]) {
     if (message[0] == '\0' || strlen(message) >= TEXT_SIZE) return fputs(usage, stderr), 2;
     if (learn_gbk() == -1) return report("iconv_open", "GBK", strerror(errno));
     size_t gbk_size = encode(message, strlen(message), gbk);
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
-        return report("write", "standard output", strerror(errno));
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 

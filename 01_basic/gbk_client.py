@@ -150,7 +150,7 @@ def main():
         say(USAGE, to=2)
         return 2
     gbk = encode(message)
-    if sys.stdout is None:  # closed: the socket would take its descriptor
+    if sys.stdout is None or sys.stderr is None:  # closed: the socket would take its descriptor
         return report("write", "standard output", os.strerror(errno.EBADF))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 

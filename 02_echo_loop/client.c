@@ -24,7 +24,7 @@ enum {
     LOWEST_PORT = 1,     /* nobody listens on port 0 */
     RECEIVE_SIZE = 1024, /* bytes that one recv takes at most */
     ADDRESS_SIZE = 80,   /* bytes of an address in words, up to [IPv6%interface]:port */
-    PATIENCE = 5,        /* seconds to wait for a silent server */
+    PATIENCE = 5,        /* seconds to wait for a silent server, as silence says, too */
 };
 static const char *host = "127.0.0.1", *port = "19534";
 static const char silence[] = "no answer within 5 seconds: is it busy?";
@@ -115,7 +115,7 @@ static const char *why(void) {
 static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
     ssize_t count;
     do count = recv(server, received, RECEIVE_SIZE, 0);
-    while (count == -1 && errno == EINTR); /* only a signal */
+    while (count == -1 && errno == EINTR); /* only a signal; the wait begins anew */
     return count;
 }
 
@@ -163,14 +163,14 @@ static int exchange(int server, const char *peer, const char *message, size_t si
 int main(int argc, char *argv[]) {
     char peer[ADDRESS_SIZE], *line = NULL;
     size_t size = 0;
-    ssize_t length;
+    ssize_t length = 0;
     int status = 0;
 
     read_arguments(argc, argv);
-    if (fcntl(STDIN_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+    if (fcntl(STDIN_FILENO, F_GETFD) == -1)
         return report("read", "standard input", strerror(errno));
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
-        return report("write", "standard output", strerror(errno));
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 
@@ -186,7 +186,8 @@ int main(int argc, char *argv[]) {
         if (length == 0) break;
         status = exchange(server, peer, line, (size_t)length);
     }
-    if (ferror(stdin)) status = report("read", "standard input", strerror(errno));
+    if (length == -1 && !feof(stdin)) status = report("read", "standard input", strerror(errno));
+    if (length == -1 && terminal) puts(""); /* so that the shell's prompt gets a line of its own */
 
     /* 5. close */
     free(line);

@@ -97,6 +97,14 @@ def connect_to_server(host, port):
     sys.exit(report("connect", peer, reason))
 
 
+def send_all(server, data):
+    """Sends all bytes, or raises OSError: some may have arrived. Each send may take PATIENCE;
+    sendall would have no more for all of them, too little for a slow reader. socket.socket.send"""
+    data = memoryview(data)
+    while data:
+        data = data[server.send(data):]
+
+
 # ---- The lesson ----
 
 
@@ -104,7 +112,7 @@ def exchange(server, peer, message):
     """Sends the message and prints the answer. Returns 0, or 1 after a failure it has reported."""
     # 3. send
     try:
-        server.sendall(message)
+        send_all(server, message)
     except OSError as error:
         return report("send", peer, why(error))
 
@@ -124,7 +132,7 @@ def main():
     host, port = read_arguments(b"127.0.0.1", b"19534")
     if sys.stdin is None:  # closed: the socket would take its descriptor
         return report("read", "standard input", os.strerror(errno.EBADF))
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stderr is None:
         return report("write", "standard output", os.strerror(errno.EBADF))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     on_terminal = sys.stdin.isatty()
@@ -138,12 +146,16 @@ def main():
         while status == 0:
             if on_terminal:
                 say("message (an empty line ends): ", end="")
-            line = sys.stdin.buffer.readline().removesuffix(b"\n")
-            if not line:
+            line = sys.stdin.buffer.readline()
+            if on_terminal and not line:
+                say("")  # so that the shell's prompt gets a line of its own
+            if line in (b"", b"\n"):
                 break
-            status = exchange(server, peer, line)
+            status = exchange(server, peer, line.removesuffix(b"\n"))
     except OSError as error:
         status = report("read", "standard input", error.strerror)
+    except MemoryError:
+        status = report("read", "standard input", os.strerror(errno.ENOMEM))
 
     # 5. close
     server.close()

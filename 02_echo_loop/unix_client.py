@@ -79,7 +79,10 @@ def connect_to_path(path):
         server = socket.socket(socket.AF_UNIX)  # 1. create
         # with settimeout, connect to a full queue would fail at once
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
-        server.connect(path)  # 2. connect
+        # a signal ends Python's wait too early: connect until we are connected
+        while (code := server.connect_ex(path)) != errno.EISCONN:  # 2. connect
+            if code != 0:
+                raise OSError(code, os.strerror(code))
         server.settimeout(PATIENCE)
         return server
     except BlockingIOError:
@@ -89,6 +92,14 @@ def connect_to_path(path):
     sys.exit(report("connect", os.fsdecode(path), reason))
 
 
+def send_all(server, data):
+    """Sends all bytes, or raises OSError: some may have arrived. Each send may take PATIENCE;
+    sendall would have no more for all of them, too little for a slow reader. socket.socket.send"""
+    data = memoryview(data)
+    while data:
+        data = data[server.send(data):]
+
+
 # ---- The lesson ----
 
 
@@ -96,7 +107,7 @@ def exchange(server, peer, message):
     """Sends the message and prints the answer. Returns 0, or 1 after a failure it has reported."""
     # 3. send
     try:
-        server.sendall(message)
+        send_all(server, message)
     except OSError as error:
         return report("send", peer, why(error))
 
@@ -116,7 +127,7 @@ def main():
     path = read_path()
     if sys.stdin is None:  # closed: the socket would take its descriptor
         return report("read", "standard input", os.strerror(errno.EBADF))
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stderr is None:
         return report("write", "standard output", os.strerror(errno.EBADF))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     on_terminal = sys.stdin.isatty()
@@ -130,12 +141,16 @@ def main():
         while status == 0:
             if on_terminal:
                 say("message (an empty line ends): ", end="")
-            line = sys.stdin.buffer.readline().removesuffix(b"\n")
-            if not line:
+            line = sys.stdin.buffer.readline()
+            if on_terminal and not line:
+                say("")  # so that the shell's prompt gets a line of its own
+            if line in (b"", b"\n"):
                 break
-            status = exchange(server, os.fsdecode(path), line)
+            status = exchange(server, os.fsdecode(path), line.removesuffix(b"\n"))
     except OSError as error:
         status = report("read", "standard input", error.strerror)
+    except MemoryError:
+        status = report("read", "standard input", os.strerror(errno.ENOMEM))
 
     # 5. close
     server.close()

@@ -114,7 +114,7 @@ static int fill_address(struct sockaddr_un *address) {
 }
 
 /* Is the socket's file at the address what a server left that was killed? Asks by connecting:
- * where nobody listens any more, that is refused. POSIX lstat(2), connect(2) */
+ * where nobody listens any more, or not yet, that is refused. POSIX lstat(2), connect(2) */
 static bool is_stale(const struct sockaddr_un *address) {
     struct stat file;
     if (lstat(path, &file) == -1 || !S_ISSOCK(file.st_mode)) return false; /* not ours to remove */

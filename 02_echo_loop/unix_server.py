@@ -72,7 +72,7 @@ def shown(received):
 
 def is_stale(path):
     """Is the socket's file at the path what a server left that was killed? Asks by connecting:
-    where nobody listens any more, that is refused. os.lstat, socket.socket.connect_ex"""
+    where nobody listens any more, or not yet, that is refused. os.lstat, socket.socket.connect_ex"""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         return False  # not ours to remove
     with socket.socket(socket.AF_UNIX) as probe:

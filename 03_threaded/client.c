@@ -26,7 +26,7 @@ enum {
     LOWEST_PORT = 1,     /* nobody listens on port 0 */
     RECEIVE_SIZE = 1024, /* bytes that one recv takes at most */
     ADDRESS_SIZE = 80,   /* bytes of an address in words, up to [IPv6%interface]:port */
-    PATIENCE = 5,        /* seconds to wait for a silent server */
+    PATIENCE = 5,        /* seconds to wait for a silent server, as silence says, too */
 };
 static const char *host = "127.0.0.1", *port = "19534";
 static const char silence[] = "no answer within 5 seconds: is it busy?";
@@ -117,7 +117,7 @@ static const char *why(void) {
 static ssize_t receive(int server, char received[RECEIVE_SIZE]) {
     ssize_t count;
     do count = recv(server, received, RECEIVE_SIZE, 0);
-    while (count == -1 && errno == EINTR); /* only a signal */
+    while (count == -1 && errno == EINTR); /* only a signal; the wait begins anew */
     return count;
 }
 
@@ -179,14 +179,14 @@ static void *print_answers(void *unused) {
 int main(int argc, char *argv[]) {
     char *line = NULL;
     size_t size = 0;
-    ssize_t length;
+    ssize_t length = 0;
     pthread_t printer;
 
     read_arguments(argc, argv);
-    if (fcntl(STDIN_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+    if (fcntl(STDIN_FILENO, F_GETFD) == -1)
         return report("read", "standard input", strerror(errno));
-    if (fcntl(STDOUT_FILENO, F_GETFD) == -1)
-        return report("write", "standard output", strerror(errno));
+    if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* sending to a server that has left fails, no more */
 
@@ -204,7 +204,8 @@ int main(int argc, char *argv[]) {
         if (length == 0) break;
         if (send_all(server, line, (size_t)length) == -1) fail("send", peer, why());
     }
-    int status = ferror(stdin) ? report("read", "standard input", strerror(errno)) : 0;
+    int status = 0;
+    if (length == -1 && !feof(stdin)) status = report("read", "standard input", strerror(errno));
 
     /* 5. shut the sending side: the server sees the end, and what it still says arrives */
     finished = true;

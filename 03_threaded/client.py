@@ -99,6 +99,14 @@ def connect_to_server(host, port):
     sys.exit(report("connect", peer, reason))
 
 
+def send_all(server, data):
+    """Sends all bytes, or raises OSError: some may have arrived. Each send may take PATIENCE;
+    sendall would have no more for all of them, too little for a slow reader. socket.socket.send"""
+    data = memoryview(data)
+    while data:
+        data = data[server.send(data):]
+
+
 # ---- The lesson ----
 
 
@@ -138,7 +146,7 @@ def main():
     host, port = read_arguments(b"127.0.0.1", b"19534")
     if sys.stdin is None:  # closed: the socket would take its descriptor
         return report("read", "standard input", os.strerror(errno.EBADF))
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stderr is None:
         return report("write", "standard output", os.strerror(errno.EBADF))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     status = 0
@@ -162,11 +170,13 @@ def main():
             if line == b"exit":
                 finished.set()  # it will close
             try:
-                server.sendall(line)
+                send_all(server, line)
             except OSError as error:
                 fail("send", peer, why(error))
     except OSError as error:
         status = report("read", "standard input", error.strerror)
+    except MemoryError:
+        status = report("read", "standard input", os.strerror(errno.ENOMEM))
 
     # 5. shut the sending side: the server sees the end, and what it still says arrives
     finished.set()

@@ -130,15 +130,23 @@ def accept_failed(name, error):
 
 # ---- The lesson ----
 
+logging = threading.Lock()  # a pipe takes a long line in pieces: no other may come between them
+
 
 def serve_client(client, address, reply, greeting):
     """Talks with one client. Returns 0, or 1 after a failure that it has reported. recv, sendall"""
     peer = address_name(address)
-    say(f"{peer} connected")
+    with logging:
+        say(f"{peer} connected")
     try:
-        client.sendall(greeting)
+        if greeting:
+            client.sendall(greeting)
+    except OSError as error:
+        return report("send", peer, error.strerror)
+    try:
         while received := client.recv(RECEIVE_SIZE):
-            say(f"{peer} sent {len(received)} bytes: {shown(received)}")
+            with logging:
+                say(f"{peer} sent {len(received)} bytes: {shown(received)}")
             if received == b"exit":
                 break
             try:
@@ -147,7 +155,8 @@ def serve_client(client, address, reply, greeting):
                 return report("send", peer, error.strerror)
     except OSError as error:
         return report("recv", peer, error.strerror)
-    say(f"{peer} finished")
+    with logging:
+        say(f"{peer} finished")
     return 0
 
 
@@ -182,8 +191,8 @@ def main():
         details = client, address, reply, greeting
         try:
             threading.Thread(target=client_thread, args=details, daemon=True).start()
-        except RuntimeError as error:
-            report("pthread_create", name, error)
+        except (RuntimeError, MemoryError) as error:
+            report("pthread_create", name, str(error) or "out of memory")
             with contextlib.suppress(OSError):
                 client.sendall(BUSY)
 

@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 
@@ -49,6 +50,38 @@ def talk(peer, message, answer):
     came = kit.receive_exactly(peer, len(answer))
     if came != answer:
         raise kit.Trouble(f"{came!r} came instead of {answer!r}")
+
+
+def connects_without_stderr(case, argv, listener):
+    """Whether the client, whose stderr is closed, connects to the listener before it ends, as it must, with
+    exit status 1."""
+    case.assertEqual(case.run_program(["sh", "-c", 'exec "$@" 2>&-', "sh", *argv]), (1, "", ""))
+    return bool(kit.ready([listener], 0))
+
+
+def too_long_a_line(case, argv):
+    """Types a line, which the server answers with ok, and one that needs more memory than there is: the
+    client must say so."""
+    with tempfile.TemporaryFile() as file:
+        file.write(b"one\n")
+        file.truncate(2 ** 27)
+        file.seek(0)
+        client = case.start([*kit.limited("-v 100000"), *argv], stdin=file)
+        case.assertEqual(client.wait(), 1)
+    case.assertEqual(client.out, b"ok\n")
+    case.assertRegex(client.err.decode(), r"\A(unix_)?client: read standard input: Cannot allocate memory\n\Z")
+
+
+def read_slowly(peer, size):
+    """Take half of size bytes evenly in 7 s, longer than a client waits for one send, then the rest, and
+    answer."""
+    came, start = 0, time.monotonic()
+    while came < size and (more := peer.recv(65536)):
+        came += len(more)
+        while came < size / 2 and came / size * 14 > time.monotonic() - start:
+            time.sleep(0.05)
+    peer.sendall(b"all there" if came == size else b"cut off")
+    silent(peer)
 
 
 def silent(peer):
@@ -659,6 +692,11 @@ class AnyClient:
         self.assertEqual(self.run_program(argv),
                          (1, "", "client: write standard output: Bad file descriptor\n"))
 
+    def test_a_closed_stderr_is_not_a_place_for_the_socket(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = str(listener.getsockname()[1])
+            self.assertFalse(connects_without_stderr(self, [*self.command("client"), "127.0.0.1", port], listener))
+
     @kit.linux
     def test_a_stop_or_a_signal_while_it_waits_for_the_answer_changes_nothing(self):
         asked, answer = threading.Event(), threading.Event()
@@ -771,16 +809,30 @@ class LineClient(AnyClient):
             self.assertEqual(client.wait(), 1)
         self.assertEqual(client.err, b"client: read standard input: Bad file descriptor\n")
 
-    def test_it_prompts_on_a_terminal_only(self):
+    @kit.linux
+    def test_a_line_too_long_for_memory_is_an_error(self):
+        too_long_a_line(self, [*self.command("client"), "127.0.0.1", str(self.server("ok").port)])
+
+    if kit.SANITIZED:
+        test_a_line_too_long_for_memory_is_an_error = None  # a sanitizer needs terabytes of addresses
+
+    def typed(self, end):
+        """What the client prints when a line and then the end is typed on its terminal."""
         terminal, keyboard = pty.openpty()
         client = self.client(self.server("{}").port, stdin=keyboard)
         os.close(keyboard)
         os.write(terminal, b"hello\n")
         client.expect("hello\n")
-        os.write(terminal, b"\n")
+        os.write(terminal, end)
         self.assertEqual((client.wait(), client.err), (0, b""))
         os.close(terminal)
-        self.assertEqual(client.out.decode(), self.on_a_terminal)
+        return client.out.decode()
+
+    def test_it_prompts_on_a_terminal_only(self):
+        self.assertEqual(self.typed(b"\n"), self.on_a_terminal)
+
+    def test_after_ctrl_d_the_shells_prompt_gets_a_line_of_its_own(self):
+        self.assertEqual(self.typed(b"\4"), self.on_a_terminal.rstrip("\n") + "\n")
 
     def test_a_server_gone_after_its_answer_is_named_when_the_next_line_fails(self):
         def play(peer):
@@ -838,6 +890,16 @@ class LineClient(AnyClient):
         typing.start()
         typing.join(kit.PATIENCE)  # it has taken the line, and sends
         return client, port, read
+
+    def test_a_server_that_reads_slowly_is_not_given_up(self):
+        size = 11 * 10 ** 6
+        peer = self.peer(lambda peer: read_slowly(peer, size))
+        peer.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client = self.client(peer.port)
+        threading.Thread(target=client.type, args=(b"x" * size + b"\n",), daemon=True).start()
+        client.expect("all there\n", patience=3 * kit.PATIENCE)
+        client.end_input()
+        self.assertEqual((client.wait(), client.err), (0, b""))
 
     @kit.linux
     def test_a_stop_or_a_signal_while_the_server_does_not_read_loses_nothing(self):

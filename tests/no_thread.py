@@ -1,6 +1,6 @@
 """Runs a Python program in which, after the first, which waits for signals, every second thread fails
-to start, as at a limit, with EVERY=1 in the environment all of them, with EVERY=0 the first one, too:
-no_thread.py PROGRAM [ARGUMENT ...]"""
+to start, as at a limit, with EVERY=1 in the environment all of them, with EVERY=0 the first one, too,
+with MEMORY for want of memory: no_thread.py PROGRAM [ARGUMENT ...]"""
 import itertools
 import os
 import runpy
@@ -15,7 +15,7 @@ def start_or_fail(thread):
     """Stands in the place of Thread.start."""
     number = next(calls)
     if every == 0 or (number > 0 and number % every == 0):
-        raise RuntimeError("can't start new thread")
+        raise MemoryError if "MEMORY" in os.environ else RuntimeError("can't start new thread")
     start(thread)
 
 

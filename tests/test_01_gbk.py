@@ -179,6 +179,11 @@ class Client(Gbk):
         self.assertEqual(client.wait(), 1)
         self.assertEqual(client.err.decode(), f"gbk_client: recv 127.0.0.1:{port}: {reason}\n")
 
+    def test_a_closed_stderr_is_not_a_place_for_the_socket(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            argv = [*self.command("gbk_client"), "127.0.0.1", str(listener.getsockname()[1])]
+            self.assertFalse(demands.connects_without_stderr(self, argv, listener))
+
     def test_a_closed_output_is_an_error_and_nothing_is_sent(self):
         argv = [*self.command("gbk_client"), "127.0.0.1", "1"]  # a connect would be refused, and said
         status, out, err = self.run_program(["sh", "-c", 'exec "$@" >&-', "sh", *argv])

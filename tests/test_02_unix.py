@@ -1,6 +1,7 @@
 """Lesson 02's conversation over AF_UNIX: unix_server and unix_client, in C and in Python."""
 import os
 import pathlib
+import pty
 import resource
 import shutil
 import signal
@@ -305,6 +306,65 @@ class Client(Unix):
             argv = [*self.command("unix_client"), self.path]  # a connect would fail, and be said
             status, out, err = self.run_program(["sh", "-c", f'exec "$@" {closed}', "sh", *argv])
             self.assertEqual((status, out, err), (1, "", f"unix_client: {what}: Bad file descriptor\n"))
+
+    def test_a_closed_stderr_is_not_a_place_for_the_socket(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+            listener.listen()
+            argv = [*self.command("unix_client"), self.path]
+            self.assertFalse(demands.connects_without_stderr(self, argv, listener))
+
+    @kit.linux
+    def test_a_line_too_long_for_memory_is_an_error(self):
+        def play(peer):
+            peer.recv(1024)
+            peer.sendall(b"ok")
+            demands.silent(peer)
+        self.at_path(play)
+        demands.too_long_a_line(self, [*self.command("unix_client"), self.path])
+
+    if kit.SANITIZED:
+        test_a_line_too_long_for_memory_is_an_error = None  # a sanitizer needs terabytes of addresses
+
+    def test_after_ctrl_d_the_shells_prompt_gets_a_line_of_its_own(self):
+        self.unix_server()
+        terminal, keyboard = pty.openpty()
+        client = self.unix_client(stdin=keyboard)
+        os.close(keyboard)
+        client.expect(": ")
+        os.write(terminal, b"\4")
+        self.assertEqual((client.wait(), client.err), (0, b""))
+        os.close(terminal)
+        self.assertEqual(client.out, b"message (an empty line ends): \n")
+
+    def test_a_server_that_reads_slowly_is_not_given_up(self):
+        size = 11 * 10 ** 6
+        self.at_path(lambda peer: demands.read_slowly(peer, size))
+        client = self.unix_client()
+        threading.Thread(target=client.type, args=(b"x" * size + b"\n",), daemon=True).start()
+        client.expect("all there\n", patience=3 * kit.PATIENCE)
+        client.end_input()
+        self.assertEqual((client.wait(), client.err), (0, b""))
+
+    @kit.linux
+    def test_a_stop_or_a_signal_while_it_connects_changes_nothing(self):
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(self.path)
+        listener.listen(0)
+        listener.settimeout(kit.PATIENCE)
+        self.connect_unix()  # fills the queue
+        client = self.unix_client()
+        kit.eventually(lambda: kit.sockets(client.pid), "the client's socket")
+        kit.disturb(client)
+        client.type("hi\n")
+        listener.accept()[0].close()  # there is room
+        with listener.accept()[0] as peer:
+            peer.settimeout(kit.PATIENCE)
+            demands.talk(peer, b"at last", b"hi")
+            client.expect("at last\n")
+            client.end_input()
+            self.assertEqual((client.wait(), client.err), (0, b""))
 
     def test_a_server_that_was_killed_refuses(self):
         self.unix_server().kill()

@@ -1,5 +1,7 @@
 """Lesson 03, many clients at once: the server and the client, in C and in Python."""
+import fcntl
 import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -151,6 +153,36 @@ class Server(demands.LoopingServer):
             demands.talk(peer, b"at once", b"at once")
         pattern = bytes(range(48, 109)) * (self.sent // 61 + 1)
         self.assertTrue(kit.receive_exactly(stuck, self.sent) == pattern[:self.sent])
+
+    def test_a_client_that_has_gone_before_its_greeting_is_a_failed_send(self):
+        for greeting, operation in (["hello"], "send"), ([], "recv"):
+            server = self.server("{}", *greeting)
+            server.send_signal(signal.SIGSTOP)
+            kit.reset(self.connect(server))
+            server.send_signal(signal.SIGCONT)
+            server.until(lambda: server.err.endswith(b"\n"), "a line on stderr")
+            self.assertRegex(server.err.decode(), rf"\Aserver: {operation} [^\n]+: Connection reset by peer\n\Z")
+
+    @kit.linux
+    def test_long_lines_of_several_clients_stay_whole_in_a_pipe_that_is_nearly_full(self):
+        message, count = b"\1" * 1013 + b"B: all fine", 5
+        _, pipe, port = self.into_a_pipe("{}")
+        fcntl.fcntl(pipe, 1031, 4096)  # F_SETPIPE_SZ: less than such a line
+
+        def talk():
+            peer = self.connect(port)
+            for _ in range(count):
+                demands.talk(peer, message, message)
+            peer.close()
+        clients = [threading.Thread(target=talk, daemon=True) for _ in range(8)]
+        for client in clients:
+            client.start()
+        lines = [pipe.readline() for _ in range(len(clients) * (count + 2))]
+        for client in clients:
+            client.join(kit.PATIENCE)
+        shown = rb"sent 1024 bytes: (\\x01){1013}B: all fine"
+        for line in lines:
+            self.assertRegex(line, rb"\A127\.0\.0\.1:\d+ (connected|finished|" + shown + rb")\n\Z")
 
     def test_2000_clients_at_once_are_each_answered(self):
         count = 2000 // demands.FEWER_TIMES
@@ -310,11 +342,19 @@ class Client(demands.LineClient):
 
 
 class NoThread(kit.Case):
-    """The Python client, which cannot start its second thread."""
+    """In Python, where a thread that cannot be started is one of two errors."""
 
     lesson, language = "03_threaded", "Python"
 
-    def test_it_says_so_and_ends(self):
+    def test_when_memory_is_short_the_server_tells_that_client_and_drops_it(self):
+        server = self.start([*self.short_of_threads(2), "127.0.0.1", "0", "{}"], env=dict(os.environ, MEMORY="1"))
+        for _ in range(3):
+            served, dropped = self.connect(server), self.connect(server)
+            self.assertEqual(kit.receive_all(dropped), BUSY)
+            demands.talk(served, b"hello", b"hello")
+        self.assertRegex(server.err.decode(), r"\A(server: pthread_create 127.0.0.1:\d+: out of memory\n){3}\Z")
+
+    def test_a_client_that_cannot_start_its_second_thread_says_so_and_ends(self):
         port = self.peer(demands.silent).port
         self.assertEqual(self.run_program([*self.short_of_threads(0, "client"), "127.0.0.1", str(port)]),
                          (1, "", f"client: pthread_create 127.0.0.1:{port}: can't start new thread\n"))
