@@ -17,25 +17,23 @@ def width(text):
                for c in text)
 
 
+def pieces(data):
+    """data as a C string literal shows it, a character or an escape each."""
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", '"': '\\"'}
+    return [named.get(c) or ("".join("\\x%02x" % b for b in c.encode("utf-8", "surrogateescape"))
+                             if unicodedata.category(c)[0] == "C" else c)
+            for c in data.decode("utf-8", "surrogateescape")]
+
+
 def literal(data, cut, room):
     """data as a C string literal in at most room columns, `...` after it when there is more."""
-    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", '"': '\\"'}
-    pieces = []
-    for c in data.decode("utf-8", "surrogateescape"):
-        if c in named:
-            pieces.append(named[c])
-        elif 0xDC80 <= ord(c) <= 0xDCFF:
-            pieces.append("\\x%02x" % (ord(c) - 0xDC00))
-        elif unicodedata.category(c)[0] == "C":
-            pieces.append("".join("\\x%02x" % b for b in c.encode("utf-8", "surrogateescape")))
-        else:
-            pieces.append(c)
+    shown = pieces(data)
     room -= 2
-    if cut or sum(map(width, pieces)) > room:
+    if cut or sum(map(width, shown)) > room:
         cut, room = True, room - 3
-        while sum(map(width, pieces)) > room:
-            pieces.pop()
-    return '"%s"%s' % ("".join(pieces), "..." if cut else "")
+        while sum(map(width, shown)) > room:
+            shown.pop()
+    return '"%s"%s' % ("".join(shown), "..." if cut else "")
 
 
 class Names:

@@ -1,4 +1,4 @@
-"""The load that a plain client of ours is to a server: compare and bench measure the lessons with it."""
+"""The load that a plain client of ours is to a server: bench measures the lessons with it."""
 import contextlib
 import socket
 import time

@@ -1,6 +1,7 @@
 """scripts/compare: C and Python say the same in every lesson, and one changed byte is found."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,14 @@ class Compare(kit.Tidy):
         self.assertIn("wire 1 ->", out)
         self.assertIn("said the same, byte for byte", out)
 
+    def test_what_is_no_text_is_shown_in_hexadecimal_and_no_escape_is_broken(self):
+        status, out = self.compare("06", "--no-table")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r'wire 1 -> +300000 bytes "(\\x[0-9a-f]{2})+"\n +"(\\x[0-9a-f]{2})+"\n')
+        shown = re.findall(r'"(.*)"', self.compare("04", "--no-table")[1])
+        self.assertTrue(any(line.endswith(r"\n") for line in shown), shown)
+        self.assertEqual([line for line in shown if re.search(r"(?<!\\)(\\\\)*\\$", line)], [])
+
     def test_the_other_pairs_of_the_lessons_too(self):
         for key, name in (("01", "gbk"), ("02", "unix"), ("05", "numbered"), ("06", "framing")):
             with self.subTest(name):
@@ -129,6 +138,7 @@ class Compare(kit.Tidy):
         rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith(("server.", "client."))}
         self.assertEqual((status, set(rows)), (0, {"server.c", "client.c", "server.py", "client.py"}), out)
         self.assertLess(float(rows["server.c"][3]), float(rows["server.py"][3]))
+        self.assertEqual(len(rows["server.c"]), 7, out)  # how fast they answer is bench's: a glance may say the opposite
 
     def test_a_container_that_forbids_strace(self):
         with tempfile.TemporaryDirectory() as folder:
