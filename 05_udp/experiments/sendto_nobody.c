@@ -3,7 +3,8 @@
  *
  * Of:       common
  * Decided:  POSIX sendto(2), connect(2); RFC 1122 4.1.3.3
- * Predict:  5 datagrams go to a port of this machine where nobody is; how many sendto calls fail?
+ * Predict:  an unconnected socket sends 5 datagrams to a port of this machine where nobody is; how
+ *           many sendto calls fail?
  *   a) all 5: connection refused
  *   b) the 4 after the first
  *   c) none
