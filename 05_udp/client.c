@@ -182,14 +182,14 @@ static int exchange(const char *message, size_t size) {
 int main(int argc, char *argv[]) {
     char *line = NULL;
     size_t size = 0;
-    ssize_t length;
+    ssize_t length = 0;
     int status = 0;
 
     read_arguments(argc, argv);
-    if (fcntl(STDIN_FILENO, F_GETFD) == -1) /* closed: the socket would take its descriptor */
+    if (fcntl(STDIN_FILENO, F_GETFD) == -1)
         return report("read", "standard input", strerror(errno));
     if (fcntl(STDOUT_FILENO, F_GETFD) == -1 || fcntl(STDERR_FILENO, F_GETFD) == -1)
-        return report("write", "standard output", strerror(errno));
+        return report("write", "standard output", strerror(errno)); /* or the socket would get it */
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* each line at once, into a pipe too */
     signal(SIGPIPE, SIG_IGN);              /* nobody reads our output any more: the write fails */
     struct addrinfo *addresses = find_addresses();
@@ -204,6 +204,7 @@ int main(int argc, char *argv[]) {
         status = exchange(line, (size_t)length);
     }
     if (length == -1 && !feof(stdin)) status = report("read", "standard input", strerror(errno));
+    if (length == -1 && terminal) puts(""); /* so that the shell's prompt gets a line of its own */
 
     free(line);
     freeaddrinfo(addresses);

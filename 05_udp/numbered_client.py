@@ -177,13 +177,15 @@ def main():
             if on_terminal:
                 say("message (Ctrl-D ends): ", end="")
             line = sys.stdin.buffer.readline()
+            if on_terminal and not line:
+                say("")  # so that the shell's prompt gets a line of its own
             if not line:
                 break
             count += 1
             status = exchange_numbered(addresses, line.removesuffix(b"\n"), count)
     except OSError as error:
         status = report("read", "standard input", error.strerror)
-    except MemoryError:  # a line too long
+    except MemoryError:
         status = report("read", "standard input", os.strerror(errno.ENOMEM))
 
     # 5. close

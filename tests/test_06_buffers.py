@@ -17,7 +17,6 @@ import termios
 import threading
 import time
 import types
-import unittest
 
 import demands
 import kit
@@ -390,10 +389,13 @@ class Transfer(demands.LastMoment):
             program = self.client(peer.port, name=name)
             self.assertEqual(program.wait(2 * kit.PATIENCE), 0, program.err)
 
-    @unittest.skipIf(kit.SANITIZED, "a sanitizer needs more memory than the limit leaves")
-    def test_a_pattern_too_long_for_the_memory_is_an_error(self):
+    @kit.linux
+    def test_a_pattern_too_long_for_memory_is_an_error(self):
         argv = [*kit.limited("-v 300000"), *self.command("client"), "-m", str(2**30), "127.0.0.1", "1"]
         self.assertEqual(self.run_program(argv), (1, "", f"client: malloc the pattern: {os.strerror(errno.ENOMEM)}\n"))
+
+    if kit.SANITIZED:
+        test_a_pattern_too_long_for_memory_is_an_error = None  # a sanitizer needs terabytes of addresses
 
     def test_zeros_before_a_number(self):
         reader, writer = self.pair("0" * 5000 + "5", server=["0" * 30])
