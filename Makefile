@@ -14,56 +14,66 @@ export SANITIZE
 
 all: $(LESSONS) ## build every lesson (the same as plain `make`)
 
-$(LESSONS):
+$(LESSONS): have-cc
 	@$(MAKE) --no-print-directory -C $@ $(if $(BUILD),OUT=../$(BUILD)/$@)
 
 $(NUMBERS): ## make 03, make 03_threaded: build one lesson
 	@$(MAKE) --no-print-directory $(call folder,$@)
 
-demo: all ## run every lesson once and show both sides
+have-cc:
+	@command -v $(firstword $(CC)) >/dev/null || { echo "no C compiler $(CC) here: see make doctor" >&2; exit 1; }
+
+have-python:
+	@command -v $(firstword $(PYTHON)) >/dev/null || { \
+		echo "no $(PYTHON) here: see docs/install.md, or make PYTHON=..." >&2; exit 1; }
+
+built: have-python # without a word: what is built is not what was asked for
+	@$(MAKE) --no-print-directory -s all
+
+demo: built ## run every lesson once and show both sides
 	@$(PYTHON) scripts/demo --all
 
-demo-%: all ## make demo-03: in class, in tmux; ARGS=--plain: a text
+demo-%: built ## make demo-03: in class, in tmux; ARGS=--plain: a text
 	@$(PYTHON) scripts/demo $* $(ARGS)
 
-test: all ## run every test; SANITIZE=thread: sanitized
+test: have-python all ## run every test; SANITIZE=thread: sanitized
 	@$(if $(BUILD),$(MAKE) --no-print-directory -s SANITIZE= all) # for the scripts' own tests
 	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py $(if $(BUILD),test_0) # sanitized: what tests the lessons' programs
 
-test-%: all ## make test-03: the tests of one lesson
-	@COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py test_$(call number,$*)_
+test-%: have-python all ## make test-03: the tests of one lesson
+	@key=$$($(PYTHON) scripts/lessons.py $*) && COURSE_BUILD=$(BUILD) $(PYTHON) tests/run.py test_$${key}_
 
-diff-%: ## make diff-03: what 03's server changes in 02's
+diff-%: have-python ## make diff-03: what 03's server changes in 02's
 	@$(PYTHON) scripts/check-lessons --diff $*
 
-experiments: ## run every experiment, briefly: belief and truth
+experiments: have-python ## run every experiment, briefly: belief and truth
 	@$(PYTHON) scripts/experiment --all
 
-experiment-%: ## make experiment-backlog: predict, run one, see why
+experiment-%: have-python ## make experiment-backlog: predict, run one, see why
 	@$(PYTHON) scripts/experiment $*
 
-trace-%: all ## make trace-03: both sides' calls, drawn; ARGS=--help
+trace-%: built ## make trace-03: both sides' calls, drawn; ARGS=--help
 	@$(PYTHON) scripts/trace $* $(ARGS)
 
-compare: all ## C against Python in every lesson, briefly
+compare: built ## C against Python in every lesson, briefly
 	@$(PYTHON) scripts/compare --all
 
-compare-%: all ## make compare-03: every byte; ARGS=--help: more
+compare-%: built ## make compare-03: every byte; ARGS=--help: more
 	@$(PYTHON) scripts/compare $* $(ARGS)
 
-watch-%: ## make watch-03: build and test 03 at every save
+watch-%: have-python ## make watch-03: build and test 03 at every save
 	@$(PYTHON) scripts/watch $*
 
-doctor: ## say what is missing here, and what to type
+doctor: have-python ## say what is missing here, and what to type
 	@$(PYTHON) scripts/doctor
 
-plot plot-06: 06 ## draw a run of lesson 06 with gnuplot, in build/plot
-	@$(PYTHON) scripts/plot
+plot plot-06: have-python 06 ## draw a run of lesson 06 with gnuplot, in build/plot
+	@$(PYTHON) scripts/plot $(ARGS)
 
-bench: all ## how fast: 04 beside nginx, curl; ARGS=--quick
+bench: built ## how fast: 04 beside nginx, curl; ARGS=--quick
 	@$(PYTHON) scripts/bench $(ARGS)
 
-check: all ## everything that CI runs
+check: have-python all ## everything that CI runs
 	@scripts/check
 
 FUZZERS := $(patsubst tests/%.c,build/%,$(wildcard tests/fuzz/*.c))
@@ -76,11 +86,11 @@ fuzz: $(FUZZERS) ## fuzz the parsers, 5 s each; SECONDS=600: for longer
 			&& grep -H '^Done' $$fuzzer.log || { tail -50 $$fuzzer.log; exit 1; }; done
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard 04_http_get/*.c)
-	@command -v clang >/dev/null || { echo "clang is missing: apt-get install clang"; exit 1; }
+	@command -v clang >/dev/null || { echo "clang is missing: see make doctor" >&2; exit 1; }
 	@mkdir -p build/fuzz
 	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread $< -o $@
 
-docs-update: all ## rewrite what the pages take from code and runs
+docs-update: have-python all ## rewrite what the pages take from code and runs
 	@echo "running all that the pages show: about a minute"
 	@scripts/check-docs --update
 
@@ -92,4 +102,6 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z$$(][^:=]*:.*## / { sub(/\$$\(NUMBERS\)/, "01 02 ..."); \
 		printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all bench compare demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)
+.SUFFIXES: # make demo- would look for a demo-.o
+
+.PHONY: all built have-cc have-python bench compare demo doctor plot plot-06 test experiments check clean help $(LESSONS) $(NUMBERS)

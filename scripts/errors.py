@@ -17,7 +17,7 @@ PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "errors.md"
 MANAGERS = (("apt-get", "sudo apt-get install"), ("dnf", "sudo dnf install"), ("apk", "sudo apk add"),
             ("pacman", "sudo pacman -S"), ("zypper", "sudo zypper install"), ("brew", "brew install"),
             ("pkg", "sudo pkg install"), ("pkg_add", "doas pkg_add"), ("pkgin", "sudo pkgin install"))
-PACKAGES = {"ab": "apache2-utils", ("dnf", "ab"): "httpd-tools", ("pacman", "ab"): "apache", "cc": "gcc"}
+PACKAGES = {("apt-get", "gnuplot"): "gnuplot-nox", "ab": "apache2-utils", ("dnf", "ab"): "httpd-tools", ("pacman", "ab"): "apache", "cc": "gcc"}
 
 
 def rows(page=PAGE):

@@ -199,8 +199,8 @@ def wrapped(words, room):
         while width(lines[-1] + gap + word) > room:
             fits = room - width(lines[-1] + gap)
             cut = max(i for i in range(len(word) + 1) if width(word[:i]) <= fits)
-            space = word.rfind(" ", 1, cut)
-            cut = space + 1 if space > 0 else cut
+            spaces = [at.end() for at in re.finditer(r"(?<=.) (?!m?s\b)", word) if at.start() < cut]  # 5 s: one word
+            cut = spaces[-1] if spaces else cut
             lines[-1] += gap + word[:cut].rstrip()
             lines.append("  ")
             word, gap = word[cut:], ""

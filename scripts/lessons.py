@@ -1,6 +1,7 @@
 """The one table of the lessons' pairs: their names, default ports, arguments and what is typed.
 
-Imported by the scripts that run a lesson (trace, compare, demo). Every run asks the server for port 0
+Imported by the scripts that run a lesson (trace, compare, demo); `lessons.py NAME` prints a lesson's key.
+Every run asks the server for port 0
 and reads the real one from its first line of output; `{port}` in a client's arguments stands for it.
 
     title     the lesson in one phrase
@@ -74,9 +75,22 @@ def number(name):
     return key
 
 
+def asked(name):
+    """The same for what was typed: ends the program with exit status 2 when there is none."""
+    try:
+        return number(name)
+    except KeyError:
+        print(f"no lesson {name}: {min(LESSONS)} to {max(LESSONS)}", file=sys.stderr)
+        sys.exit(2)
+
+
 def command(key, role, args, port=None, language="C"):
     """The argv of a lesson's program: role `server` or `client` (or `unix_server` ...), language `C` or
     `Python`, args with `{port}` replaced."""
     program = ROOT / LESSONS[key]["folder"] / role
     start = [str(program)] if language == "C" else [sys.executable, str(program) + ".py"]
     return start + [arg.replace("{port}", str(port)) for arg in args]
+
+
+if __name__ == "__main__":
+    print(asked(sys.argv[1]))

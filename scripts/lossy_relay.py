@@ -30,12 +30,19 @@ def odds(text):
     return value
 
 
+def port(text):
+    """The type of a port, 0 for any free one; getaddrinfo takes 99999 without a word."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text}: a port is a number from 0 to 65535")
+    return int(text)
+
+
 def arguments():
     """Read the command line. Wrong usage ends the program with exit status 2."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog=__doc__.split("\n\n")[1])
     parser.add_argument("host", nargs="?", default="127.0.0.1", help="the server's (%(default)s)")
-    parser.add_argument("port", nargs="?", default="19535", help="the server's (%(default)s)")
-    parser.add_argument("--listen", type=int, default=0, metavar="PORT", help="for clients; 0: any free one")
+    parser.add_argument("port", nargs="?", type=port, default=19535, help="the server's (%(default)s)")
+    parser.add_argument("--listen", type=port, default=0, metavar="PORT", help="for clients; 0: any free one")
     parser.add_argument("--seed", type=int, default=1, help="another number, other fates (%(default)s)")
     parser.add_argument("--by", type=float, default=0.3, metavar="SECONDS", help="of delay (%(default)s)")
     for fate in ("drop", "double", "swap", "delay"):

@@ -25,6 +25,18 @@ class Trouble(AssertionError):
     """A program did not do in time what was waited for."""
 
 
+def script(main):
+    """End with the exit status that a script's main() returns: 130 without a word after Ctrl-C, and 1 when the
+    reader of its output, a pager or head, has seen enough."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+
+
 def columns():
     """How wide our output may be: a hundred columns, or the terminal's if these are fewer, also when
     a pager stands between: then stderr is the terminal."""

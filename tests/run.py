@@ -12,6 +12,7 @@ import faulthandler
 import os
 import pathlib
 import resource
+import signal
 import sys
 import time
 import unittest
@@ -40,6 +41,17 @@ def run(case):
     return case, time.monotonic() - start, result
 
 
+def ended_by_keys(pool, results):
+    """The results as they come. Ctrl-C: no further case begins; when those that run have cleaned up, or at a
+    second Ctrl-C, the program ends."""
+    try:
+        yield from results
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        pool.shutdown(cancel_futures=True)
+        sys.exit(130)
+
+
 def main(words):
     """Run the cases whose names hold one of the words (no words: all). Returns the exit status."""
     faulthandler.dump_traceback_later(DEADLINE, exit=True)
@@ -57,7 +69,7 @@ def main(words):
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         rounds = [pool.map(run, together), map(run, alone)]
         for results in rounds:
-            for case, seconds, result in results:
+            for case, seconds, result in ended_by_keys(pool, results):
                 if sys.stderr.isatty():  # minutes without a word look like a program that hangs
                     print(f"{len(slowest)} of {len(cases)}", end="\r", file=sys.stderr, flush=True)
                 slowest.append((seconds, case.id()))

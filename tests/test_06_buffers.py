@@ -718,7 +718,7 @@ class Plot(kit.Case):
             program = self.start([sys.executable, self.script, folder])
             status, out, err = program.wait(60), program.out.decode(), program.err.decode()
             self.assertEqual((status, err), (0, ""))
-            self.assertEqual(out.split(), [f"{folder}/buffers.svg", f"{folder}/buffers.png"])
+            self.assertEqual(out.splitlines(), ["plot: a run of 3 s ...", f"{folder}/buffers.svg", f"{folder}/buffers.png"])
             drawn = pathlib.Path(folder, "buffers.svg").read_text()
             for words in ("send queue (client)", "receive queue (server)", "taken by send", "given by recv",
                           "seconds", "KB in the queue", "MB a second", "filling", "draining"):
@@ -733,4 +733,4 @@ class Plot(kit.Case):
             done = subprocess.run([sys.executable, self.script, empty], env={**os.environ, "PATH": empty},
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=kit.PATIENCE)
         self.assertEqual((done.returncode, done.stdout, done.stderr),
-                         (1, b"", b"plot: gnuplot is missing: apt-get install gnuplot\n"))
+                         (1, b"", b"plot: gnuplot is missing: install gnuplot with your system's package manager\n"))
