@@ -52,6 +52,7 @@ class Wire:
             self.server, self.before = server, before
             self.pieces, self.clients, self.servers, self.open, self.count = [], {}, {}, set(), 0
             self.over = set()  # numbers of the connections whose server has closed
+            self.linked = set()  # of those that have reached the server
 
     def close(self):
         """End the proxy."""
@@ -68,9 +69,9 @@ class Wire:
                 self.news.wait(min(0.1, max(0, end - time.monotonic())))
             return condition()
 
-    def answers(self):
-        """How many pieces have come from servers."""
-        return sum(piece.direction == TO_CLIENT for piece in self.pieces)
+    def answers(self, number=None):
+        """How many pieces have come from servers; number: on that connection."""
+        return sum(piece.direction == TO_CLIENT and number in (None, piece.connection) for piece in self.pieces)
 
     def _note(self, number, direction, data):
         self.before()
@@ -128,6 +129,9 @@ class Wire:
                         self.servers[server.getsockname()[1]] = number
                 server.connect(self.server if self.family == socket.AF_UNIX else ("127.0.0.1", self.server))
                 server.settimeout(None)
+                with self.news:
+                    self.linked.add(number)
+                    self.news.notify_all()
                 return server
             except OSError:
                 server.close()

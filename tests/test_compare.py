@@ -40,6 +40,44 @@ while True:
     client.sendall(b"Hello!")
     client.close()
 """
+NOTES_GREETER = """
+import socket
+server = socket.socket()
+server.bind(("127.0.0.1", PORT))
+server.listen(5)
+client, address = server.accept()
+client.send(b"Welcom")
+while True:
+    data = client.recv(1024)
+    if not data or data == b"exit":
+        break
+    client.send(b"hello, " + data + b"!")
+client.close()
+"""
+THREADED = """
+import os, socket, threading
+said, turn, again = [], threading.Lock(), os.path.exists(__file__ + ".again")
+open(__file__ + ".again", "w").close()
+def say(line):
+    with turn:  # all is printed when all is said: in the first run in order, in the second as threads may
+        said.append(line)
+        if len(said) == 6:
+            print("".join(reversed(said)) + 6 * "\\n" if again else "\\n".join(said) + "\\n", end="", flush=True)
+def talk(client, address):
+    say(str(address))
+    while True:
+        data = client.recv(1024)
+        if not data:
+            break
+        say(data.decode())
+        client.send(b"Echo: " + data)
+    client.close()
+server = socket.socket()
+server.bind(("127.0.0.1", PORT))
+server.listen(2)
+while True:
+    threading.Thread(target=talk, args=server.accept(), daemon=True).start()
+"""
 NOTES_CLIENT = """
 import socket
 client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -191,6 +229,46 @@ class Compare(kit.Tidy):
         status, out = self.original(NOTES_HTTP, key="04")
         self.assertEqual(status, 0, out)
         self.assertEqual(out.count("  client | Hello!"), 2, out)
+
+    def test_a_readers_own_threads_print_in_any_order(self):
+        status, out = self.original(THREADED, key="03")
+        self.assertEqual(status, 0, out)
+        self.assertIn("\n  server | ('127.0.0.1', 40001)\n", out)
+        self.assertIn("\n  server | exitstill here", out)
+        self.assertIn("the order between two threads is chance", out)
+
+    def test_what_a_readers_own_threads_print_may_not_differ(self):
+        status, out = self.original(THREADED.replace("data.decode()", 'data.decode() + "?" * again'), key="03")
+        self.assertEqual(status, 1, out)
+        self.assertIn("DIFFERS: server printed ", out)
+
+    def test_what_a_readers_own_threads_send_may_not_differ(self):
+        status, out = self.original(THREADED.replace('b"Echo: "', '(b"Echo: ", b"echo: ")[again]'), key="03")
+        self.assertEqual(status, 1, out)
+        self.assertIn('DIFFERS: connection 1: byte 0 from the server on is "echo: ', out)
+
+    def test_many_clients_for_a_readers_own_server_that_serves_one(self):
+        for program, shown in ((NOTES_GREETER, "   (mine.py ended after 1 client)\n"), (NOTES_SERVER, "client 2 | 收到你的消息exit\n")):
+            with self.subTest(shown):
+                status, out = self.original(program, key="03")
+                self.assertEqual(status, 0, out)
+                self.assertEqual(out.count(shown), 2, out)
+                self.assertIn("\nmine.py serves one client at a time: ", out)
+
+    def test_a_readers_own_client_that_waits_for_a_greeting(self):
+        client = NOTES_CLIENT.replace("client.sendall", "client.settimeout(1)\nclient.recv(1024)\nclient.sendall")
+        status, out = self.original(client, key="03")
+        self.assertEqual(status, 1, out)
+        self.assertIn("not a byte passed: it waits for a greeting? --reply REPLY GREETING\n", out)
+        status, out = self.original(client, "--reply", "{}!", "Welcom", key="03")
+        self.assertEqual(status, 0, out)
+
+    def test_wrong_usage_with_a_readers_own_program(self):
+        for args in (["01", "--port", "99999"], ["01", "--port", "0"], ["--all"]):
+            with self.subTest(args):
+                run = subprocess.run([*COMPARE, *args, "--original", __file__], capture_output=True, text=True, timeout=60)
+                self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)
+                self.assertTrue(run.stderr.splitlines()[-1].startswith("compare: "), run.stderr)
 
     def test_a_readers_own_client(self):
         status, out = self.original(NOTES_CLIENT, "--reply", "{}!")
