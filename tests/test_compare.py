@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -237,6 +238,14 @@ class Compare(kit.Tidy):
         self.assertIn("\n  server | exitstill here", out)
         self.assertIn("the order between two threads is chance", out)
 
+    def test_how_tcp_cuts_what_a_readers_own_server_sends_is_chance(self):
+        compare = runpy.run_path(COMPARE[1])
+        pairings = [({"client 1": lines}, {}, [0]) for lines in (["Welcom", "hello!"], ["Welcomhello!"], ["Welcomhello?"])]
+        for foreign, other, count in (("server", 1, 0), ("server", 2, 1), (None, 1, 1)):
+            with self.subTest(foreign=foreign, other=other):
+                found = compare["differences"](pairings[0], pairings[other], False, compare["looseness"](foreign, False))
+                self.assertEqual(len(found), count, found)
+
     def test_what_a_readers_own_threads_print_may_not_differ(self):
         status, out = self.original(THREADED.replace("data.decode()", 'data.decode() + "?" * again'), key="03")
         self.assertEqual(status, 1, out)
@@ -254,6 +263,12 @@ class Compare(kit.Tidy):
                 self.assertEqual(status, 0, out)
                 self.assertEqual(out.count(shown), 2, out)
                 self.assertIn("\nmine.py serves one client at a time: ", out)
+
+    def test_a_readers_own_server_that_speaks_first_is_sent_to_lesson_03(self):
+        for key in ("01", "02"):
+            with self.subTest(key):
+                self.assertIn("scripts/compare 03 --original /", self.original(NOTES_GREETER, key=key)[1])
+        self.assertNotIn("speaks first", self.original(NOTES_SERVER)[1])
 
     def test_a_readers_own_client_that_waits_for_a_greeting(self):
         client = NOTES_CLIENT.replace("client.sendall", "client.settimeout(1)\nclient.recv(1024)\nclient.sendall")
