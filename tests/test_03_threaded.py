@@ -154,6 +154,7 @@ class Server(demands.LoopingServer):
         pattern = bytes(range(48, 109)) * (self.sent // 61 + 1)
         self.assertTrue(kit.receive_exactly(stuck, self.sent) == pattern[:self.sent])
 
+    @kit.linux
     def test_a_client_that_has_gone_before_its_greeting_is_a_failed_send(self):
         for greeting, operation in (["hello"], "send"), ([], "recv"):
             server = self.server("{}", *greeting)
@@ -352,6 +353,7 @@ class NoThread(kit.Case):
             served, dropped = self.connect(server), self.connect(server)
             self.assertEqual(kit.receive_all(dropped), BUSY)
             demands.talk(served, b"hello", b"hello")
+        server.until(lambda: server.err.count(b"\n") >= 3, "three lines on stderr")
         self.assertRegex(server.err.decode(), r"\A(server: pthread_create 127.0.0.1:\d+: out of memory\n){3}\Z")
 
     def test_a_client_that_cannot_start_its_second_thread_says_so_and_ends(self):
