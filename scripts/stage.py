@@ -66,7 +66,7 @@ def shell(key, name, folder):
     record = str(pathlib.Path(folder, "calls"))
     if name == "calls":
         return [sys.executable, os.path.abspath(__file__), "calls", record], dict(os.environ)
-    return ["sh", "-i"], dict(os.environ, PS1="$ ", HISTFILE=os.devnull, ENV=os.devnull, CALLS=record)
+    return ["sh", "-i"], dict(os.environ, PS1="$ ", HISTFILE=os.devnull, ENV=str(pathlib.Path(folder, "rc")), CALLS=record)
 
 
 def panes(key, folder):
@@ -195,6 +195,8 @@ class Stage:
         """All panes anew, before the first step."""
         self.close()
         pathlib.Path(self.folder, "calls").write_text("")
+        # bash's line editing would scroll a long line sideways; not every shell has any
+        pathlib.Path(self.folder, "rc").write_text("(set +o emacs) 2>&- && set +o emacs\n")
         for name, rows in panes(self.key, self.folder):
             self.panes[name] = self.kind(self.key, name, rows, self.folder)
         for name, pane in self.panes.items():

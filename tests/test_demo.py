@@ -38,6 +38,7 @@ class Demo(kit.Tidy):
                 self.assertRegex(part, r"(?m)^ *client( \d)? \| ")
         self.assertIn("client 2 | Echo: my turn", text)
         self.assertIn("content intact", text)
+        self.assertLess(parts[-2].index("client | seconds,"), parts[-2].rindex("server | 1."))  # about as they come
         self.assertIn("你好服务端", text)
         for line in text.split("\n"):
             self.assertLessEqual(len(line), 111)
@@ -237,6 +238,13 @@ class Played(kit.Tidy):
             self.assertEqual(found, [("received", count), ("sent", count)] if count else [], step)
             self.assertEqual("queue [" in step, number in (2, 3, 5), step)
             self.assertEqual("EAGAIN (" in step, number == 5, step)
+
+    @kit.needs("bash")
+    @kit.needs("strace")
+    def test_where_sh_is_bash_a_long_line_stays_whole(self):
+        (self.folder / "sh").symlink_to(shutil.which("bash"))
+        self.environment["PATH"] = f"{self.folder}:{self.environment['PATH']}"
+        self.assertRegex(self.transcript("04")[1], r"server \| \$ .*\n? *\|? *\.\./01_basic/server\n")
 
     def test_the_python_versions(self):
         self.assertIn("client | $ python3 ./client.py 127.0.0.1 ", self.transcript("01", "--python")[2])
