@@ -236,12 +236,14 @@ class Stage:
         self.step += 1
         say(self.filled(text))
         for name, keys, wanted in actions or []:
+            if name not in self.panes:
+                continue
             pane = self.panes[name]
             if keys:
                 keys = self.filled(keys)
                 self.typed[name] = len(pane.text().rstrip()), keys
                 pane.type(keys)
-            start, typed = self.typed[name]
+            start, typed = self.typed.get(name, (0, ""))
             self.wait(pane, wanted, start, 1 + typed.count(wanted or typed), listen)
 
 

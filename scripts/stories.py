@@ -7,8 +7,9 @@
 
 Keys end with Enter by themselves; ^C and ^D are those keys. `{server}` is the port on which that pane's
 program listens, `{strace}` the strace command, or nothing where there is none. The text to wait for is
-one that comes after the keys that were typed last into the pane, in this step or in one before. A step
-that says "Vote" only prepares what is asked: the next one does it.
+one that comes after the keys that were typed last into the pane, in this step or in one before; nothing is
+waited for in `calls` where there is no strace. A step that says "Vote" only prepares what is asked: the
+next one does it.
 """
 
 _START = "{strace} ./server 127.0.0.1 0"
@@ -94,7 +95,7 @@ STORIES = {
         ("Ctrl-C ends the server, with its whole pool of threads.",
          [("server", "^C", "$ ")]),
     ]),
-    "05": dict(panes=[("server", 4), ("relay", 3), ("client", 4), ("calls", 4)], steps=[
+    "05": dict(panes=[("server", 4), ("relay", 4), ("client", 4), ("calls", 3)], steps=[
         ("Datagrams: no listen, no accept, no connection. The server has one socket for everybody, and "
          "waits in recvfrom, which tells who sent what.",
          [("server", _START, "listening on")]),
@@ -116,7 +117,7 @@ STORIES = {
          "there would be no report: silence, three tries, and an error.",
          [("client", "echo hello | ./client 127.0.0.1 {server}", "client: ")]),
     ]),
-    "06": dict(panes=[("server", 6), ("client", 6), ("calls", 3)], steps=[
+    "06": dict(panes=[("server", 6), ("client", 6), ("calls", 4)], steps=[
         ("What lies between send and recv: two buffers. The server will read only 2 MB in a second. Next, "
          "a client sends 16 MB as fast as it can. Does its send ever wait? Vote, and watch its bar.",
          [("server", _START + " 2000000", "listening on")]),
@@ -129,9 +130,11 @@ STORIES = {
         ("Now without blocking (-n), in sends of 4 MB; the calls will be the client's. What does send "
          "return when the buffer is full? Vote! First the server once more:",
          [("server", "./server 127.0.0.1 0 2000000", "listening on")]),
-        ("A part first, then EAGAIN, and poll waits until there is room again. The program could do "
-         "something else then. The bytes arrive no sooner: the slow reader decides.",
-         [("client", "{strace poll} ./client -n -m 4000000 127.0.0.1 {server} 9000000", "sent 9000000"),
-          ("client", "", "$ "), ("server", "", "content intact"), ("server", "", "$ ")]),
+        ("A part first, then EAGAIN: nothing was taken. poll waits until there is room again; the program "
+         "could do something else instead.",
+         [("client", "{strace poll} ./client -n -m 4000000 127.0.0.1 {server} 9000000", "BLOCKED"),
+          ("calls", "", "EAGAIN (")]),
+        ("The bytes arrive no sooner: the slow reader decides.",
+         [("client", "", "sent 9000000"), ("client", "", "$ "), ("server", "", "content intact"), ("server", "", "$ ")]),
     ]),
 }

@@ -208,6 +208,8 @@ class Played(kit.Tidy):
         for step in range(steps + 1):
             screen.shows(f"{step}/{steps}  " + ("space: next" if step < steps else "the end"))
             self.assertEqual(screen.wrapped(), [], f"step {step}")
+            if (key, step) == ("05", 5):  # what it is about has not scrolled away
+                screen.shows("to the client: 9 bytes: drop")
             self.assertNotIn("failed", screen.tmux("capture-pane", "-p"))
             screen.press("Space")
         screen.press("q")
@@ -234,10 +236,11 @@ class Played(kit.Tidy):
     def test_06_as_a_transcript(self):
         for number, step in enumerate(self.transcript("06")):
             found = re.findall(r"(\w+) (\d+) bytes in \d+ ", step)
-            count = {3: "16777216", 5: "9000000"}.get(number)
+            count = {3: "16777216", 6: "9000000"}.get(number)
             self.assertEqual(found, [("received", count), ("sent", count)] if count else [], step)
-            self.assertEqual("queue [" in step, number in (2, 3, 5), step)
-            self.assertEqual("EAGAIN (" in step, number == 5, step)
+            self.assertEqual("queue [" in step, number in (2, 3, 5, 6), step)
+            self.assertLessEqual("EAGAIN (" in step, number in (5, 6), step)
+            self.assertLessEqual(number == 5, "EAGAIN (" in step, step)
 
     @kit.needs("bash")
     @kit.needs("strace")
