@@ -67,7 +67,7 @@ watch-%: have-python ## make watch-03: build and test 03 at every save
 doctor: have-python ## say what is missing here, and what to type
 	@$(PYTHON) scripts/doctor
 
-plot plot-06: have-python 06 ## draw a run of lesson 06 with gnuplot, in build/plot
+plot plot-06: have-python 06 ## draw a run of lesson 06, in build/plot; ARGS=--help
 	@$(PYTHON) scripts/plot $(ARGS)
 
 bench: built ## how fast: 04 beside nginx, curl; ARGS=--quick
