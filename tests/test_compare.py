@@ -220,6 +220,7 @@ class Compare(kit.Tidy):
         status, out = self.original(NOTES_SERVER)
         self.assertEqual(status, 0, out)
         self.assertEqual(out.count("client 2 | 收到你的消息my turn"), 2, out)
+        self.assertLess(int(re.search(r"a proxy on 127\.0\.0\.1:(\d+)", out)[1]), 32000)  # no other test's to look at
 
     def test_a_readers_own_server_that_serves_one_client(self):
         status, out = self.original(NOTES_SERVER.replace("while True", "if True", 1))
