@@ -14,6 +14,7 @@ import pathlib
 import resource
 import signal
 import sys
+import threading
 import time
 import unittest
 
@@ -42,12 +43,15 @@ def run(case):
 
 
 def ended_by_keys(pool, results):
-    """The results as they come. Ctrl-C: no further case begins; when those that run have cleaned up, or at a
-    second Ctrl-C, the program ends."""
+    """The results as they come. Ctrl-C: no further case begins; when those that run have cleaned up, after 3 s
+    or at a second Ctrl-C, the program ends. What the cases have started has got the signal, too."""
     try:
         yield from results
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        limit = threading.Timer(3, os._exit, [130])  # a case may wait for long for what will not come any more
+        limit.daemon = True
+        limit.start()
         pool.shutdown(cancel_futures=True)
         sys.exit(130)
 
