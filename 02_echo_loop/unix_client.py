@@ -5,6 +5,7 @@ Talk to it:  python3 unix_server.py, first, in another terminal
 New:         AF_UNIX: the same calls, another address family
 Not yet:     an answer that comes in two pieces, or unasked: lesson 03
 """
+import contextlib
 import errno
 import os
 import re
@@ -79,12 +80,12 @@ def connect_to_path(path):
         server = socket.socket(socket.AF_UNIX)  # 1. create
         # with settimeout, connect to a full queue would fail at once
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PATIENCE, 0))
-        # a signal ends Python's wait too early: connect until we are connected
-        while (code := server.connect_ex(path)) != errno.EISCONN:  # 2. connect
-            if code != 0:
-                raise OSError(code, os.strerror(code))
-        server.settimeout(PATIENCE)
-        return server
+        while True:  # a signal ends Python's wait too early: are we connected?
+            server.connect(path)  # 2. connect
+            with contextlib.suppress(OSError):
+                server.getpeername()
+                server.settimeout(PATIENCE)
+                return server
     except BlockingIOError:
         reason = why(socket.timeout())
     except OSError as error:  # Python's own, with no errno: the path is too long
@@ -97,7 +98,14 @@ def send_all(server, data):
     sendall would have no more for all of them, too little for a slow reader. socket.socket.send"""
     data = memoryview(data)
     while data:
-        data = data[server.send(data):]
+        try:
+            sent = server.send(data)
+        except socket.timeout:  # it waits for much room; there may be a little
+            try:
+                sent = os.write(server.fileno(), data)
+            except BlockingIOError:
+                raise socket.timeout from None
+        data = data[sent:]
 
 
 # ---- The lesson ----

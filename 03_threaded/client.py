@@ -104,7 +104,14 @@ def send_all(server, data):
     sendall would have no more for all of them, too little for a slow reader. socket.socket.send"""
     data = memoryview(data)
     while data:
-        data = data[server.send(data):]
+        try:
+            sent = server.send(data)
+        except socket.timeout:  # it waits for much room; there may be a little
+            try:
+                sent = os.write(server.fileno(), data)
+            except BlockingIOError:
+                raise socket.timeout from None
+        data = data[sent:]
 
 
 # ---- The lesson ----

@@ -5,6 +5,7 @@ New:         a socket that does not block: connect returns at once, a selector t
              so that hundreds of connections can be under way in one thread
 Not yet:     TCP cannot tell a filtered port from a lost packet: both are "no answer"
 """
+import contextlib
 import errno
 import os
 import re
@@ -88,8 +89,9 @@ def check(targets):
                 results[address] = result_of(error)
                 # on loopback the kernel may pick the very port that we look for as our own: then we
                 # have connected to ourselves, and nobody listens there
-                if error == 0 and attempt.getsockname() == attempt.getpeername():
-                    results[address] = "closed"
+                with contextlib.suppress(OSError):  # it may have been reset meanwhile
+                    if error == 0 and attempt.getsockname() == attempt.getpeername():
+                        results[address] = "closed"
                 attempt.close()  # 4. close
         for key in list(selector.get_map().values()):
             key.fileobj.close()

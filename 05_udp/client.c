@@ -204,7 +204,7 @@ int main(int argc, char *argv[]) {
         status = exchange(line, (size_t)length);
     }
     if (length == -1 && !feof(stdin)) status = report("read", "standard input", strerror(errno));
-    if (length == -1 && terminal) puts(""); /* so that the shell's prompt gets a line of its own */
+    if (length == -1 && feof(stdin) && terminal) puts(""); /* the shell's prompt gets a new line */
 
     free(line);
     freeaddrinfo(addresses);

@@ -126,7 +126,7 @@ static size_t with_newline(char *frame, const char *message) {
 }
 
 /* Sends the messages back to back, a send for each, and waits until the server has closed, for 5 s
- * even if it talks. Returns the bytes sent, or -1 with errno. POSIX shutdown(2) */
+ * or, if it talks, about twice that. Returns the bytes sent, or -1 with errno. POSIX shutdown(2) */
 static long send_messages(int server, size_t (*write_frame)(char *frame, const char *message)) {
     static const char *messages[] = {"one",   "two",   "three", "four", "five", "six",
                                      "seven", "eight", "nine",  "ten",  ""};

@@ -104,7 +104,7 @@ def with_newline(message):
 
 def send_messages(server, frame):
     """Sends the messages back to back, a send for each, and waits until the server has closed, for
-    5 s even if it talks. Returns the bytes sent; raises OSError. socket.socket.shutdown"""
+    5 s, if it talks about twice that. Returns the bytes sent; raises OSError. socket.socket.shutdown"""
     total = 0
     for message in MESSAGES:
         server.sendall(frame(message))

@@ -285,10 +285,11 @@ class Client(Unix):
         self.addCleanup(listener.close)
         listener.bind(self.path)
         listener.listen(0)
-        self.connect_unix()  # fills the queue
-        client = self.unix_client()
-        self.assertEqual(client.wait(), 1)
-        self.assertEqual(client.err.decode(), f"unix_client: connect {self.path}: {demands.SILENCE}\n")
+        for operation in "recv", "connect":  # the first one fills the queue
+            client = self.unix_client()
+            client.type("hi\n")
+            self.assertEqual(client.wait(), 1)
+            self.assertEqual(client.err.decode(), f"unix_client: {operation} {self.path}: {demands.SILENCE}\n")
 
     def test_output_into_a_pipe_that_closes_is_an_error(self):
         reading, writing = os.pipe()
