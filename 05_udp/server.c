@@ -158,8 +158,7 @@ static void receive_failed(const char *name) {
  * POSIX recvfrom(2), sendto(2) */
 static int serve_datagram(int server, const char *name) {
     static char received[ROOM];
-    static char
-        text[REPLY_SIZE + 4 * RECEIVE_SIZE + 1]; /* the line to print first, then the answer */
+    static char text[REPLY_SIZE + 4 * RECEIVE_SIZE + 1]; /* the line to print, then the answer */
     char peer[ADDRESS_SIZE];
     struct sockaddr_storage address;
     socklen_t size = sizeof address;

@@ -103,8 +103,9 @@ def open_listener(host, port):
 def whole_number(text, lowest, highest):
     """Returns the bytes as a whole number; if they are none from lowest to highest, ends the program
     with exit status 2."""
-    if text.isdigit() and len(text.lstrip(b"0")) < 20 and lowest <= int(text[-19:]) <= highest:
-        return int(text[-19:])
+    digits = text.lstrip(b"0") or text[-1:]  # "00" is 0, and int refuses thousands of digits
+    if digits.isdigit() and len(digits) < 20 and lowest <= int(digits) <= highest:
+        return int(digits)
     say(USAGE, to=2)
     sys.exit(2)
 

@@ -1,8 +1,8 @@
 """The one table of the lessons' pairs: their names, default ports, arguments and what is typed.
 
 Imported by the scripts that run a lesson (trace, compare, demo); `lessons.py NAME` prints a lesson's key.
-Every run asks the server for port 0
-and reads the real one from its first line of output; `{port}` in a client's arguments stands for it.
+Every run asks the server for port 0 and reads the real one from its first line of output; `{port}` in a
+client's arguments stands for it.
 
     title     the lesson in one phrase
     folder    its directory
